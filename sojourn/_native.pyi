@@ -1,0 +1,140 @@
+"""The native core: sockets and wire format, seen from Python. Nothing in it knows of pipelines; nothing in Python knows of sockets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, final
+
+from typing_extensions import Buffer
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+@final
+class Clock:
+    """Nanoseconds since 1970: the system's clock, or one that is set by hand."""
+
+    def __new__(cls, fixed: int | None = None) -> Clock: ...
+    def now(self) -> int: ...
+    def set(self, now: int) -> None:
+        """Set a fixed clock. ValueError for the system's clock."""
+
+@final
+class Texts:
+    """Texts by their 64-bit keyed hash, bounded: two generations of at most `budget` bytes together; what is not used is forgotten.
+
+    Shared by decoding threads and Python; the key is random per process, so a hash means nothing outside of it.
+    """
+
+    def __new__(cls, budget: int) -> Texts: ...
+    def intern(self, array: _ArrowArray) -> bytes:
+        """Hashes (little-endian uint64, one per value, 0 for '' and null) of a utf8, large_utf8 or dictionary<utf8> array; the texts are kept."""
+
+    def lookup(self, hashes: Buffer) -> _ArrowArray:
+        """The texts of little-endian uint64 hashes as a utf8 array: '' for 0, null for what was forgotten. Marks them as used."""
+
+    def size(self) -> int:
+        """Bytes held."""
+
+@final
+class Delivery:
+    """One group: what has to be stored together. Exactly one of commit() and refuse() must be called."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def bytes(self) -> int:
+        """Bytes of the requests as received, after decompression."""
+
+    @property
+    def oldest(self) -> int:
+        """Arrival of the oldest request, ns since 1970."""
+
+    def traces(self) -> _ArrowArray | None:
+        """The spans as a RecordBatch in the columns of `schema.OTEL_TRACES` (all but Collector) plus the `_` columns below; None if there are none.
+
+        TraceId is a dictionary<uint32, utf8> whose indices are `_fact.trace`. `_fact` is fixed_size_binary(192) (schema.FACT), `_facets` is
+        list<fixed_size_binary(24)> (schema.FACET), `_total_tokens` is int64 (what the producer reports as total, -1 if it does not).
+        Kind, Provider, the token columns and CostPico hold what the wire says; the session and aggregate processors settle them.
+        May be called once.
+        """
+
+    def raw(self) -> list[tuple[str, bytes]]:
+        """(signal, serialised request) of every request, for lanes made with raw=True."""
+
+    def commit(self) -> None:
+        """Everything is stored: senders that wait are answered with success."""
+
+    def refuse(self, message: str, retry_after: float | None) -> None:
+        """Senders that wait are told 'never' (None) or 'later' (seconds)."""
+
+@final
+class Lane:
+    """A bounded queue of decoded requests that is cut into groups.
+
+    A request is decoded when it arrives, into the columns of the group that is being gathered; a bad one leaves no trace in it. When the
+    group in the making and those not yet committed hold `queue_bytes`, senders are told 'later'.
+    """
+
+    def __new__(
+        cls,
+        *,
+        texts: Texts | None,
+        lift: str,
+        flush_interval: float,
+        flush_rows: int,
+        flush_bytes: int,
+        queue_bytes: int,
+        decode: bool = True,
+        raw: bool = False,
+    ) -> Lane:
+        """`lift` is the JSON of `sessions.attributes.lift_plan()`. `flush_interval` in seconds."""
+
+    def next(self, timeout: float) -> Delivery | None:
+        """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval has passed since its first row."""
+
+    def push(self, signal: str, body: Buffer, content_type: str, arrival: int) -> None:
+        """Take a request in-process, as if it had been received (tests, receivers in Python). Raises ValueError (bad) or BlockingIOError (full)."""
+
+    def flush(self) -> None:
+        """Cut the group that is being gathered now; next() returns it at once."""
+
+    def close(self) -> None:
+        """No more requests are taken; next() returns what is left and then None at once."""
+
+    def stats(self) -> dict[str, float]:
+        """queued_bytes, queued_rows, capacity_bytes."""
+
+@final
+class Server:
+    """OTLP over gRPC and HTTP. Binds in the constructor, so that 'address in use' is an OSError here."""
+
+    def __new__(cls, settings: str, lanes: Mapping[str, Sequence[Lane]], clock: Clock) -> Server:
+        """`settings` is JSON: {"grpc": {"endpoint": "127.0.0.1:4317", ...} | null, "http": {"endpoint", "paths": {"traces": [...]}, "cors": {...}} | null,
+        "acknowledge": "received" | "committed", "max_request_bytes": int, "workers": 1}. `lanes` by signal: traces, logs, metrics; a signal
+        without lanes is answered with a partial success that says it is not stored."""
+
+    @property
+    def grpc(self) -> str | None:
+        """host:port that is listened on."""
+
+    @property
+    def http(self) -> str | None: ...
+    def stop(self, timeout: float) -> None:
+        """Take no new connections or requests; wait at most `timeout` seconds for the open ones."""
+
+    def stats(self) -> dict[str, float]:
+        """Prometheus samples: `name{label="value",...}` → value: requests, items accepted and refused by signal and transport, latencies."""
+
+def encode_native(records: _ArrowArray, columns: Sequence[tuple[str, str]], compress: bool) -> bytes:
+    """One ClickHouse block in format Native of the columns (name, ClickHouse type), as an LZ4 frame if `compress`.
+
+    ValueError if a column is missing or its Arrow type does not fit the ClickHouse type.
+    """
+
+def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
+    """Stored rows of `otel_traces` (columns by name) → struct-free RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
+    but for `trace` (index of the row's trace id in order of first appearance)."""
+
+def digest(data: Buffer) -> int:
+    """The 64-bit content hash that is the lower half of Version (unkeyed, the same in every process)."""
+
+def version() -> str: ...

@@ -1,0 +1,1 @@
+"""The engine: from a description to running pipelines. It knows no concrete component."""

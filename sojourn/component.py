@@ -1,0 +1,172 @@
+"""The contract of every component, on one page.
+
+A *description* is a frozen model: its fields are the YAML keys, their docstrings are the manual. `open()` turns it into the running
+thing and is a context manager, so start and stop are one place. The service opens extensions and exporters first, then processors,
+receivers last, and leaves in the reverse order.
+
+A *lane* is one thread with one group of data in flight: all pipelines that share a processor. Everything that a lane opens is called
+from that lane's thread only, so components need no locks.
+
+For every group the lane calls, in this order:
+
+    process(batch) of each processor, in the order of the pipeline
+    export(batch) of each exporter, for each batch that came out; returns once the rows are stored
+    committed() of each processor: what the group produced is safe now, apply it to the state
+
+If anything before `committed()` fails, the group is processed again or given up; then state must look as if the group had never come.
+`tick(now)` is called between groups, about once a second; what it yields is exported, then `committed()` follows as for a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sojourn import _native
+    from sojourn.storage.history import History
+
+
+class Clock(Protocol):
+    """Where the time comes from: `_native.Clock` in a running collector, a hand-set one in tests."""
+
+    def now(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows bound for one table. Columns whose name begins with `_` travel between processors and are never stored."""
+
+    table: str
+    records: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Requests as they came, for exporters that forward them: serialised OTLP `Export…ServiceRequest` messages of one signal."""
+
+    signal: str  # traces | logs | metrics
+    requests: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a running component may use of the collector around it."""
+
+    clock: Clock
+    collector: str
+    """This collector's stable name, stored with every row."""
+    data_dir: Path | None
+    texts: _native.Texts | None = None
+    """The texts behind the hashes in packed rows. None where nothing decodes."""
+    history: History | None = None
+    """What this lane stored earlier, or None where nothing can be read back."""
+
+
+class Process(Protocol):
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        """Give back what goes on: nothing (dropped), the batch, or more batches for other tables too.
+
+        Raises Rejected (this group can never be processed) or Unavailable (try again later).
+        """
+        ...
+
+    def tick(self, now: int) -> Iterable[Batch]:
+        """Something may be due by itself. `now` is in nanoseconds since 1970."""
+        ...
+
+    def committed(self) -> None:
+        """What process() or tick() produced last is stored: apply it to the state."""
+        ...
+
+
+class Export(Protocol):
+    def export(self, batch: Batch | Raw) -> None:
+        """Return once the data is stored. Raises Rejected (never) or Unavailable (later)."""
+        ...
+
+
+class Component(BaseModel):
+    """What all descriptions share: immutable, and a key that nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+
+class Receiver(Component):
+    def open(self, host: Host, lanes: dict[str, list[_native.Lane]]) -> AbstractContextManager[object]:
+        """Start to take data and push it into `lanes` (by signal: traces, logs, metrics); leaving stops taking, not delivering.
+
+        What is yielded may have `endpoints: dict[str, str]` (printed and written to endpoints.json) and `meters() -> dict[str, float]`.
+        """
+        raise NotImplementedError
+
+
+class Processor(Component):
+    def open(self, host: Host) -> AbstractContextManager[Process]:
+        """Default: a stateless processor, which is its own running thing."""
+        return _Stateless(self)
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        raise NotImplementedError
+
+    def tick(self, now: int) -> Iterable[Batch]:
+        return ()
+
+    def committed(self) -> None:
+        return None
+
+
+class Exporter(Component):
+    raw: ClassVar[bool] = False
+    """True for an exporter that takes `Raw` requests and never looks inside."""
+
+    def open(self, host: Host) -> AbstractContextManager[Export]:
+        raise NotImplementedError
+
+    def open_history(self, host: Host) -> AbstractContextManager[History | None]:
+        """Read access to what was stored, for processors whose state was forgotten. Default: there is none."""
+        return _Nothing()
+
+
+class Service(Protocol):
+    """What extensions see of the running collector."""
+
+    host: Host
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """(healthy, what /health answers)."""
+        ...
+
+
+class Extension(Component):
+    def open(self, service: Service) -> AbstractContextManager[object]:
+        """Start beside the pipelines. What is yielded may have `endpoints: dict[str, str]`, as for receivers."""
+        raise NotImplementedError
+
+
+class _Stateless(AbstractContextManager["Process"]):
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+
+    def __enter__(self) -> Process:
+        return self._processor
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class _Nothing(AbstractContextManager["History | None"]):
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None

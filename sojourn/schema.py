@@ -1,0 +1,338 @@
+"""Every table and every column with its meaning and unit: the one definition that the native core, Python, SQL and the docs follow.
+
+`OTEL_TRACES` begins with the columns of the contrib ClickHouse exporter, unchanged. Behind them stand the facts that the session rules
+work on, so that rows can be folded again. `FACT` and `FACET` are the same facts packed, one fixed-size row per span, as the native core
+hands them over and numpy views them without copying.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str
+    """The ClickHouse type."""
+    meaning: str
+    codec: str = "ZSTD(1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+
+def _columns(*rows: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(Column(*row) for row in rows)
+
+
+ATTRIBUTES = "Map(LowCardinality(String), String)"
+CODE = "LowCardinality(String)"
+TIME = "DateTime64(9)"
+
+OTEL_TRACES = Table(
+    "otel_traces",
+    "one row per span",
+    _columns(
+        ("Timestamp", TIME, "start of the span, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+        ("TraceId", "String", "32 lower-case hex digits"),
+        ("SpanId", "String", "16 lower-case hex digits"),
+        ("ParentSpanId", "String", "16 lower-case hex digits, '' for a root"),
+        ("TraceState", "String", "W3C trace state"),
+        ("SpanName", CODE, "name of the span"),
+        ("SpanKind", CODE, "Unspecified, Internal, Server, Client, Producer or Consumer"),
+        ("ServiceName", CODE, "service.name of the resource, '' if absent"),
+        ("ResourceAttributes", ATTRIBUTES, "attributes of the resource, values as text"),
+        ("ScopeName", "String", "instrumentation scope"),
+        ("ScopeVersion", "String", "version of the instrumentation scope"),
+        ("SpanAttributes", ATTRIBUTES, "attributes of the span, values as text"),
+        ("Duration", "UInt64", "end - start, ns; 0 for a span that ends before it starts", "T64, ZSTD(1)"),
+        ("StatusCode", CODE, "Unset, Ok or Error"),
+        ("StatusMessage", "String", "message of the status"),
+        ("Events.Timestamp", f"Array({TIME})", "times of the span's events"),
+        ("Events.Name", f"Array({CODE})", "names of the span's events"),
+        ("Events.Attributes", f"Array({ATTRIBUTES})", "attributes of the span's events"),
+        ("Links.TraceId", "Array(String)", "trace ids of the span's links"),
+        ("Links.SpanId", "Array(String)", "span ids of the span's links"),
+        ("Links.TraceState", "Array(String)", "trace states of the span's links"),
+        ("Links.Attributes", f"Array({ATTRIBUTES})", "attributes of the span's links"),
+        # What follows is Sojourn's.
+        ("Tenant", CODE, "the authenticated sender's tenant, '' without authentication"),
+        ("Project", CODE, "project inside the tenant, '' if none"),
+        ("SessionId", "String", "the span's own session id (not the bound one), '' if none"),
+        ("IdClass", "UInt8", "rank of the key that gave SessionId: 0 session, 1 conversation, 2 resource, 255 no id"),
+        ("Collector", CODE, "the collector that stored the row"),
+        ("Kind", CODE, "llm, embedding, rerank, tool, agent, chain, retriever, guardrail, evaluator, prompt or span"),
+        ("Model", CODE, "model that answered, else the one asked for"),
+        ("Provider", CODE, "provider of the model, normalised"),
+        ("Tool", CODE, "name of the tool"),
+        ("UserId", "String", "the user the span names, '' if none"),
+        ("ResponseId", "String", "the provider's id of the response, '' if none"),
+        ("InputTokens", "UInt32", "input tokens this span reports, cached ones included", "T64, ZSTD(1)"),
+        ("OutputTokens", "UInt32", "output tokens this span reports, reasoning included", "T64, ZSTD(1)"),
+        ("CacheReadTokens", "UInt32", "of the input: read from a cache", "T64, ZSTD(1)"),
+        ("CacheWriteTokens", "UInt32", "of the input: written to a cache", "T64, ZSTD(1)"),
+        ("ReasoningTokens", "UInt32", "of the output: reasoning", "T64, ZSTD(1)"),
+        ("CostPico", "Int64", "cost of this span in 10^-12 US dollars, -1 if unknown", "T64, ZSTD(1)"),
+        ("CostSource", "UInt8", "0 none, 1 reported by the producer, 2 computed from prices"),
+        ("Input", "String", "preview of the input, at most 500 code points"),
+        ("Output", "String", "preview of the output, at most 500 code points"),
+        ("Facets.What", "Array(UInt8)", "what each facet is: see FACETS"),
+        ("Facets.Key", f"Array({CODE})", "key of each facet (metadata), '' otherwise"),
+        ("Facets.Value", "Array(String)", "value of each facet"),
+        ("Flags", "UInt32", "bits: see FLAGS"),
+        ("Arrival", TIME, "when the first copy of the request arrived", "Delta(8), ZSTD(1)"),
+        ("Version", "UInt128", "(end as sent << 64) | digest of the content: of two copies of a span the greatest counts"),
+    ),
+)
+
+FLAGS = {  # bits of FACT.flags and otel_traces.Flags; the upper half becomes names in `Flags` of the views
+    "error": 1 << 0,
+    "root": 1 << 1,  # no parent id
+    "input": 1 << 2,  # carries a user input
+    "usage": 1 << 3,  # reports tokens or a cost
+    "timed": 1 << 4,  # spare
+    "bad_time": 1 << 16,
+    "clock_skew": 1 << 17,
+    "truncated_id": 1 << 18,
+    "truncated": 1 << 19,
+    "limited": 1 << 20,
+    # set by the fold, on traces and sessions only
+    "conflicting_ids": 1 << 21,
+    "told_twice": 1 << 22,
+    "unpriced": 1 << 23,
+    "cycle": 1 << 24,
+    "activity_after_end": 1 << 25,
+    "late_data": 1 << 26,
+    "over_tokens": 1 << 27,
+    "over_cost": 1 << 28,
+    "over_traces": 1 << 29,
+    "over_duration": 1 << 30,
+}
+
+FACETS = {  # what a facet row says about its span, or (from `service` on) about its trace
+    "metadata": 1,  # key, value
+    "tag": 2,  # value
+    "session_name": 3,  # value
+    "prompt_name": 4,  # value: a name to fall back on
+    "service": 16,
+    "model": 17,
+    "provider": 18,
+    "tool": 19,
+    "other_id": 20,
+}
+
+KINDS = ("span", "llm", "embedding", "rerank", "tool", "agent", "chain", "retriever", "guardrail", "evaluator", "prompt")
+"""Kind codes: the index is the code in FACT.kind."""
+
+FACT: tuple[tuple[str, str], ...] = (  # numpy dtype, packed, little-endian; 192 bytes
+    ("trace", "<u4"),  # number of the trace within the group: the index into the dictionary of TraceId
+    ("flags", "<u4"),  # FLAGS
+    ("kind", "u1"),  # KINDS; from the core: the first kind told, 255 for none
+    ("id_class", "u1"),  # otel_traces.IdClass
+    ("cost_source", "u1"),  # otel_traces.CostSource
+    ("spare", "u1"),
+    ("input_tokens", "<u4"),
+    ("output_tokens", "<u4"),
+    ("cache_read", "<u4"),
+    ("cache_write", "<u4"),
+    ("reasoning", "<u4"),
+    ("span", "<u8"),  # span id as a big-endian number, so that order of numbers is order of bytes
+    ("parent", "<u8"),  # 0 for a root
+    ("start", "<i8"),  # ns since 1970, clamped
+    ("end", "<i8"),  # ns since 1970, clamped, never before start
+    ("sent_end", "<u8"),  # as sent: upper half of Version
+    ("digest", "<u8"),  # lower half of Version
+    ("arrival", "<i8"),  # ns since 1970
+    # hashes of texts (Texts.intern), 0 for none
+    ("session", "<u8"),  # of tenant \0 project \0 session id; 0 for no id
+    ("project", "<u8"),  # of tenant \0 project
+    ("name", "<u8"),
+    ("user", "<u8"),
+    ("service", "<u8"),
+    ("scope", "<u8"),
+    ("model", "<u8"),
+    ("provider", "<u8"),
+    ("tool", "<u8"),
+    ("response", "<u8"),
+    ("input", "<u8"),
+    ("output", "<u8"),
+    ("cost", "<i8"),  # 10^-12 US dollars, -1 if unknown
+)
+
+FACET: tuple[tuple[str, str], ...] = (  # 24 bytes
+    ("what", "<u4"),  # FACETS
+    ("spare", "<u4"),
+    ("key", "<u8"),  # hash of a text
+    ("value", "<u8"),  # hash of a text
+)
+
+_COUNTS = (
+    ("Spans", "UInt64", "spans", "T64, ZSTD(1)"),
+    ("Errors", "UInt64", "spans with status ERROR, error.type or an exception event", "T64, ZSTD(1)"),
+    ("LlmCalls", "UInt64", "calls of chat models, refused ones included", "T64, ZSTD(1)"),
+    ("EmbeddingCalls", "UInt64", "calls of embedding and rerank models", "T64, ZSTD(1)"),
+    ("ToolCalls", "UInt64", "tool calls", "T64, ZSTD(1)"),
+    ("InputTokens", "UInt64", "input tokens of all calls, cached ones included", "T64, ZSTD(1)"),
+    ("OutputTokens", "UInt64", "output tokens of all calls, reasoning included", "T64, ZSTD(1)"),
+    ("CacheReadTokens", "UInt64", "of the input: read from a cache", "T64, ZSTD(1)"),
+    ("CacheWriteTokens", "UInt64", "of the input: written to a cache", "T64, ZSTD(1)"),
+    ("ReasoningTokens", "UInt64", "of the output: reasoning", "T64, ZSTD(1)"),
+    ("CostPico", "Int64", "cost in 10^-12 US dollars of what is known, -1 if nothing is", "T64, ZSTD(1)"),
+    ("CostSources", "UInt8", "bits: 1 some cost was reported, 2 some was computed"),
+)
+_SETS = (
+    ("Services", f"Array({CODE})", "service names"),
+    ("Models", f"Array({CODE})", "models of the calls"),
+    ("Providers", f"Array({CODE})", "providers of the calls"),
+    ("Tools", f"Array({CODE})", "names of the tools"),
+    ("Tags", "Array(String)", "tags"),
+)
+_REPLACED = (
+    ("Collector", CODE, "the collector that wrote the row last"),
+    ("Version", "UInt64", "microseconds since 1970, strictly increasing: the greatest row counts"),
+    ("Deleted", "UInt8", "1 for a row that has vanished"),
+)
+_KEY = (
+    ("Tenant", CODE, "tenant, '' without authentication"),
+    ("Project", CODE, "project inside the tenant, '' if none"),
+    ("SessionId", "String", "session id"),
+)
+
+SESSION_TRACE_ROWS = Table(
+    "session_trace_rows",
+    "one row per trace in a session",
+    _columns(
+        *_KEY,
+        ("TraceId", "String", "32 lower-case hex digits"),
+        ("Name", "String", "name of the top-most span"),
+        ("PromptName", "String", "prompt name, '' if none"),
+        ("SessionName", "String", "latest session name told in the trace, '' if none"),
+        ("SessionNameAt", "Int64", "start of the span that told it, ns since 1970"),
+        ("SessionNameSpan", "UInt64", "its span id as a number"),
+        ("UserId", "String", "latest user told in the trace, '' if none"),
+        ("UserAt", "Int64", "start of the span that told it, ns since 1970"),
+        ("UserSpan", "UInt64", "its span id as a number"),
+        ("Start", TIME, "first start, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+        ("End", TIME, "last end, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+        ("Arrival", TIME, "last arrival of a span", "Delta(8), ZSTD(1)"),
+        ("Turn", "UInt8", "1 if the top-most span carries a user input"),
+        ("Status", CODE, "ok or error: that of the top-most span"),
+        *_COUNTS,
+        *_SETS,
+        ("OtherIds", "Array(String)", "session ids that lost against SessionId"),
+        ("Metadata.Key", f"Array({CODE})", "metadata keys told in the trace"),
+        ("Metadata.Value", "Array(String)", "latest value of each"),
+        ("Metadata.At", "Array(Int64)", "start of the span that told it, ns since 1970"),
+        ("Metadata.Span", "Array(UInt64)", "its span id as a number"),
+        ("Flags", "UInt32", "bits: see FLAGS"),
+        ("Input", "String", "preview of the input, at most 500 code points"),
+        ("Output", "String", "preview of the output, at most 500 code points"),
+        *_REPLACED,
+    ),
+)
+
+_SESSION = (
+    ("Name", "String", "latest name, else derived from the earliest trace"),
+    ("NameSource", CODE, "manual, explicit or derived"),
+    ("UserId", "String", "latest user, '' if none"),
+    ("State", CODE, "active, idle or ended"),
+    ("EndReason", CODE, "why it ended, '' if it did not"),
+    ("Segments", "UInt32", "segments of the session"),
+    ("Start", TIME, "first start, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+    ("End", TIME, "last end, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+    ("WallNs", "UInt64", "End - Start, ns", "T64, ZSTD(1)"),
+    ("ActiveNs", "UInt64", "length of the union of the trace intervals, ns", "T64, ZSTD(1)"),
+    ("Traces", "UInt64", "traces", "T64, ZSTD(1)"),
+    ("Turns", "UInt64", "turns", "T64, ZSTD(1)"),
+    *_COUNTS,
+    *_SETS,
+    ("Status", CODE, "ok, or error if a turn is"),
+    ("Flags", f"Array({CODE})", "flags, sorted"),
+    ("Metadata", "Map(String, String)", "latest value of each key"),
+    ("FirstTrace", "String", "trace id of the first turn: its Input is the session's FirstInput"),
+    ("LastTrace", "String", "trace id of the last turn: its Output is the session's LastOutput"),
+    ("LogRecords", "UInt64", "log records", "T64, ZSTD(1)"),
+    ("TurnP50Ns", "UInt64", "median of the turn durations (nearest rank), ns", "T64, ZSTD(1)"),
+    ("TurnP95Ns", "UInt64", "95th percentile of the turn durations (nearest rank), ns", "T64, ZSTD(1)"),
+    ("Search", "String", "lower-case text to search in: id, name, user and metadata"),
+    ("Revision", "UInt64", "grows by one with every change that is written"),
+    ("LastSeen", "DateTime64(3)", "last arrival of a span"),
+)
+
+SESSION_ROWS = Table("session_rows", "one row per session", _columns(*_KEY, *_SESSION, *_REPLACED))
+
+SESSION_SEGMENT_ROWS = Table(
+    "session_segment_rows",
+    "one row per segment of a session",
+    _columns(*_KEY, ("Segment", "UInt32", "number of the segment, from 0"), *_SESSION, *_REPLACED),
+)
+
+SESSION_EVENT_ROWS = Table(
+    "session_event_rows",
+    "one row per event in the life of a session",
+    _columns(
+        ("Time", TIME, "when it was told", "Delta(8), ZSTD(1)"),
+        *_KEY,
+        ("Segment", "UInt32", "number of the segment"),
+        ("SegmentStart", TIME, "start of the segment"),
+        ("Revision", "UInt64", "the session's revision at the event"),
+        ("Event", CODE, "session.start, session.idle, session.end, ..."),
+        ("Reason", CODE, "why, '' if there is nothing to say"),
+        ("Attributes", "Map(String, String)", "what else there is to say"),
+        ("Collector", CODE, "the collector that told it"),
+        ("Version", "UInt64", "microseconds since 1970: the greatest row counts"),
+    ),
+)
+
+TABLES = (OTEL_TRACES, SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
+
+TRACE: tuple[tuple[str, str], ...] = (  # one row per trace in a session, packed; 192 bytes; from `aggregate` to `lifecycle` in column `_trace`
+    ("session", "<u8"),  # hash of tenant \0 project \0 session id
+    ("trace_hi", "<u8"),  # trace id as two big-endian numbers
+    ("trace_lo", "<u8"),
+    ("start", "<i8"),  # ns since 1970
+    ("end", "<i8"),
+    ("arrival", "<i8"),
+    ("name", "<u8"),  # hashes of texts, 0 for none
+    ("prompt_name", "<u8"),
+    ("session_name", "<u8"),
+    ("session_name_at", "<i8"),
+    ("session_name_span", "<u8"),
+    ("user", "<u8"),
+    ("user_at", "<i8"),
+    ("user_span", "<u8"),
+    ("input_tokens", "<i8"),
+    ("output_tokens", "<i8"),
+    ("cache_read", "<i8"),
+    ("cache_write", "<i8"),
+    ("reasoning", "<i8"),
+    ("cost", "<i8"),  # 10^-12 US dollars, -1 if nothing is known
+    ("spans", "<u4"),
+    ("errors", "<u4"),
+    ("llm_calls", "<u4"),
+    ("embedding_calls", "<u4"),
+    ("tool_calls", "<u4"),
+    ("flags", "<u4"),
+    ("status", "u1"),  # 1 if the top-most span is an error
+    ("turn", "u1"),  # 1 if the top-most span carries a user input
+    ("cost_sources", "u1"),
+    ("deleted", "u1"),  # 1: the trace is no longer in this session
+    ("spare", "<u4"),
+)
+
+TRACE_FACET: tuple[tuple[str, str], ...] = (  # 40 bytes; column `_facets` beside `_trace`
+    ("what", "<u4"),  # FACETS: metadata, tag, service, model, provider, tool, other_id
+    ("spare", "<u4"),
+    ("key", "<u8"),
+    ("value", "<u8"),
+    ("at", "<i8"),  # start of the span that told it
+    ("span", "<u8"),  # its span id
+)

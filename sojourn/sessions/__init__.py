@@ -1,0 +1,1 @@
+"""The domain: pure functions over packed rows; no I/O, no clock, no configuration."""

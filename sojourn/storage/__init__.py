@@ -1,0 +1,1 @@
+"""The database: embedded or a server, its tables and what is read back."""
