@@ -1,0 +1,4 @@
+//! The native core: sockets, wire format, columns. It knows nothing of pipelines; Python knows nothing of sockets.
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,13 @@
+//! The border to Python: everything that needs PyO3 and nothing else.
+
+use pyo3::prelude::*;
+
+#[pyfunction]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(version, module)?)
+}
