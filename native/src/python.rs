@@ -2,6 +2,8 @@
 
 use pyo3::prelude::*;
 
+pub mod arrow;
+
 #[pyfunction]
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
@@ -9,5 +11,6 @@ fn version() -> &'static str {
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<arrow::Arrow>()?;
     module.add_function(wrap_pyfunction!(version, module)?)
 }
