@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sojourn import _native
+    from sojourn.storage.database import Database
     from sojourn.storage.history import History
 
 
@@ -136,6 +137,10 @@ class Exporter(Component):
         """Read access to what was stored, for processors whose state was forgotten. Default: there is none."""
         return _Nothing()
 
+    def database(self, host: Host) -> Database | None:
+        """The database that the rows go to, for extensions that show them. Opens nothing by itself. Default: there is none."""
+        return None
+
 
 class Service(Protocol):
     """What extensions see of the running collector."""
@@ -144,6 +149,10 @@ class Service(Protocol):
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """(healthy, what /health answers)."""
+        ...
+
+    def database(self) -> Database | None:
+        """The database of the first exporter that has one; the same object whenever it is asked for."""
         ...
 
 
