@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 pub mod arrow;
+pub mod block;
 
 #[pyfunction]
 fn version() -> &'static str {
@@ -12,5 +13,6 @@ fn version() -> &'static str {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Arrow>()?;
+    module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)
 }
