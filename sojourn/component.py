@@ -13,7 +13,8 @@ For every group the lane calls, in this order:
     export(batch) of each exporter, for each batch that came out; returns once the rows are stored
     committed() of each processor: what the group produced is safe now, apply it to the state
 
-If anything before `committed()` fails, the group is processed again or given up; then state must look as if the group had never come.
+If anything before `committed()` fails, `discard()` is called and the group is processed again or given up: state must look as if the
+group had never come.
 `tick(now)` is called between groups, about once a second; what it yields is exported, then `committed()` follows as for a group.
 """
 
@@ -86,7 +87,11 @@ class Process(Protocol):
         ...
 
     def committed(self) -> None:
-        """What process() or tick() produced last is stored: apply it to the state."""
+        """What process() or tick() produced since the last committed() or discard() is stored: apply it to the state."""
+        ...
+
+    def discard(self) -> None:
+        """What process() or tick() produced since then came to nothing: forget it."""
         ...
 
 
@@ -123,6 +128,9 @@ class Processor(Component):
         return ()
 
     def committed(self) -> None:
+        return None
+
+    def discard(self) -> None:
         return None
 
 
