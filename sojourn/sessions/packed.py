@@ -1,0 +1,72 @@
+"""Packed rows: the numpy dtypes of `schema.FACT` and its relatives, and how they go into and out of Arrow columns without copying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sojourn import schema
+
+Rows = npt.NDArray[np.void]
+"""A structured array of one of the dtypes below."""
+U64 = npt.NDArray[np.uint64]
+Index = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+FACT: np.dtype[np.void] = np.dtype(list(schema.FACT))
+FACET: np.dtype[np.void] = np.dtype(list(schema.FACET))
+TRACE: np.dtype[np.void] = np.dtype(list(schema.TRACE))
+TRACE_FACET: np.dtype[np.void] = np.dtype(list(schema.TRACE_FACET))
+SPAN_FACET: np.dtype[np.void] = np.dtype(
+    # A facet with the copy of the span it belongs to: when that copy loses against another one, its facets go with it.
+    [("trace", "<u4"), ("what", "<u4"), ("span", "<u8"), ("digest", "<u8"), ("key", "<u8"), ("value", "<u8")]
+)
+
+
+def view(column: pa.Array, dtype: np.dtype[np.void]) -> Rows:
+    """A fixed_size_binary column as structured rows, read-only and without a copy."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if len(column) == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * dtype.itemsize)
+
+
+def column(rows: Rows) -> pa.Array:
+    """Structured rows as a fixed_size_binary column, without a copy if they are contiguous."""
+    rows = np.ascontiguousarray(rows)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.dtype.itemsize), len(rows), [None, pa.py_buffer(rows)])
+
+
+def lists(rows: Rows, counts: npt.NDArray[Any]) -> pa.Array:
+    """Structured rows as a list column: the first `counts[0]` belong to the first list, and so on."""
+    return pa.ListArray.from_arrays(pa.array(offsets(counts)), column(rows))
+
+
+def offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Arrow list offsets (n + 1) of n counts."""
+    out = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=out[1:])
+    return out
+
+
+def take(rows: Rows, index: Any) -> Rows:
+    """`rows[index]`, 20 times faster than numpy's fancy indexing of structured arrays."""
+    return np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}").take(index).view(rows.dtype)
+
+
+def concat(*parts: Rows) -> Rows:
+    """`np.concatenate` of rows of one dtype, 30 times faster than numpy's on structured arrays."""
+    dtype = parts[0].dtype
+    plain = [np.ascontiguousarray(part).view(f"V{dtype.itemsize}") for part in parts if len(part)]
+    if not plain:
+        return np.empty(0, dtype)
+    return (plain[0] if len(plain) == 1 else np.concatenate(plain)).view(dtype)
+
+
+def hashes(texts: Any, values: pa.Array) -> U64:
+    """The hashes of an array of texts (0 for '' and null)."""
+    return np.frombuffer(texts.intern(values), "<u8")

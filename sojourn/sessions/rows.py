@@ -1,0 +1,175 @@
+"""Packed trace rows ↔ rows of `session_trace_rows`. `unpack(pack(rows)) = rows`: what was stored can be folded on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sojourn.schema import FACETS
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, hashes, lists, offsets
+
+TIMESTAMP = pa.timestamp("ns", "UTC")
+LISTS = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag", "OtherIds": "other_id"}
+NUMBERS = {
+    "Spans": "spans",
+    "Errors": "errors",
+    "LlmCalls": "llm_calls",
+    "EmbeddingCalls": "embedding_calls",
+    "ToolCalls": "tool_calls",
+    "InputTokens": "input_tokens",
+    "OutputTokens": "output_tokens",
+    "CacheReadTokens": "cache_read",
+    "CacheWriteTokens": "cache_write",
+    "ReasoningTokens": "reasoning",
+}
+TEXTS = {"Name": "name", "PromptName": "prompt_name", "SessionName": "session_name", "UserId": "user"}
+STATUS = ("ok", "error")
+
+
+class Forgotten(Exception):
+    """Some text behind these rows is no longer known; they have to be read back."""
+
+    def __init__(self, rows: npt.NDArray[np.bool_]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
+def look_up(texts: Any, codes: U64) -> pa.Array:
+    """The texts of hashes as an array; null for what was forgotten."""
+    return pa.array(texts.lookup(np.ascontiguousarray(codes, "<u8")))
+
+
+def unpack(
+    traces: Rows, facets: Rows, counts: npt.NDArray[np.int64], ids: list[str], previews: tuple[U64, U64], texts: Any, version: int
+) -> pa.RecordBatch:
+    """TRACE rows and their TRACE_FACET rows as a batch of `session_trace_rows`. `ids` are the trace ids as hex.
+
+    Raises Forgotten with the rows whose texts are not known any more.
+    """
+    columns: dict[str, pa.Array] = _keys(traces["session"], texts)
+    columns["TraceId"] = pa.array(ids, pa.string())
+    for name, field in TEXTS.items():
+        columns[name] = look_up(texts, traces[field])
+    columns["Input"], columns["Output"] = look_up(texts, previews[0]), look_up(texts, previews[1])
+    missing = sum(np.asarray(each.is_null()) for each in columns.values() if each.null_count)
+    columns |= _numbers(traces, version)
+    parts, bad = _lists(facets, counts, texts)
+    missing = np.asarray(missing + bad, bool)
+    if missing.any():
+        raise Forgotten(missing)
+    columns |= parts
+    columns["_trace"], columns["_facets"] = column(traces), lists(facets, counts)
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _keys(session: U64, texts: Any) -> dict[str, pa.Array]:
+    """Tenant, Project and SessionId behind the session hashes."""
+    whole = look_up(texts, session).to_pylist()
+    split = [text.split("\0", 2) if text is not None else (None, None, None) for text in whole]
+    return {name: pa.array([each[at] for each in split], pa.string()) for at, name in enumerate(("Tenant", "Project", "SessionId"))}
+
+
+def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
+    def plain(field: str, type: Any) -> pa.Array:
+        return pa.array(np.ascontiguousarray(traces[field]).astype(type, copy=False))
+
+    def time(field: str) -> pa.Array:
+        return pa.array(np.ascontiguousarray(traces[field])).cast(TIMESTAMP)
+
+    columns = {name: plain(field, np.uint64) for name, field in NUMBERS.items()}
+    columns |= {"Start": time("start"), "End": time("end"), "Arrival": time("arrival")}
+    columns |= {"SessionNameAt": plain("session_name_at", np.int64), "SessionNameSpan": plain("session_name_span", np.uint64)}
+    columns |= {"UserAt": plain("user_at", np.int64), "UserSpan": plain("user_span", np.uint64)}
+    columns |= {"CostPico": plain("cost", np.int64), "CostSources": plain("cost_sources", np.uint8), "Turn": plain("turn", np.uint8)}
+    columns |= {"Flags": plain("flags", np.uint32), "Deleted": plain("deleted", np.uint8)}
+    columns["Status"] = pa.DictionaryArray.from_arrays(traces["status"].astype(np.int32), pa.array(STATUS))
+    columns["Version"] = pa.array(np.full(len(traces), version, np.uint64))
+    return columns
+
+
+def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dict[str, pa.Array], npt.NDArray[np.bool_]]:
+    """The list columns, each list sorted by its texts, and the rows with a forgotten text."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    bad = np.zeros(len(counts), bool)
+    columns: dict[str, pa.Array] = {}
+
+    def part(what: str, *fields: str) -> tuple[list[list[str]], Rows, npt.NDArray[np.int64]]:
+        which = np.flatnonzero(facets["what"] == FACETS[what])
+        mine, said = owner.take(which), [look_up(texts, facets[field][which]) for field in fields]
+        for each in said:
+            if each.null_count:
+                bad[mine[np.asarray(each.is_null())]] = True
+        plain = [[text or "" for text in each.to_pylist()] for each in said]
+        order = sorted(range(len(mine)), key=lambda at: (mine[at], plain[0][at]))
+        return [[each[at] for at in order] for each in plain], facets[which[order]], np.bincount(mine, minlength=len(counts))
+
+    for name, what in LISTS.items():
+        (values,), _, each = part(what, "value")
+        if what == "other_id":  # a session's hash stands for tenant, project and id
+            values = [text.rsplit("\0", 1)[-1] for text in values]
+        columns[name] = pa.ListArray.from_arrays(pa.array(offsets(each)), pa.array(values, pa.string()))
+    (keys, values), rows, each = part("metadata", "key", "value")
+    cuts = pa.array(offsets(each))
+    for name, array in (("Key", pa.array(keys, pa.string())), ("Value", pa.array(values, pa.string())),
+                        ("At", pa.array(rows["at"].astype(np.int64))), ("Span", pa.array(rows["span"].astype(np.uint64)))):
+        columns[f"Metadata.{name}"] = pa.ListArray.from_arrays(cuts, array)
+    return columns, bad
+
+
+def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]]:
+    """Stored rows of `session_trace_rows` as TRACE rows, their TRACE_FACET rows, and how many of these each has."""
+    table = table.combine_chunks()
+    rows = np.zeros(len(table), TRACE)
+
+    def get(name: str) -> pa.Array:
+        chunked = table.column(name)
+        return chunked.chunk(0) if chunked.num_chunks else pa.array([], chunked.type)
+
+    def number(name: str) -> npt.NDArray[Any]:
+        return np.asarray(get(name).to_numpy(zero_copy_only=False))
+
+    whole = zip(*(get(name).to_pylist() for name in ("Tenant", "Project", "SessionId")), strict=True)
+    rows["session"] = hashes(texts, pa.array(["\0".join(each) for each in whole], pa.string()))
+    ids = [bytes.fromhex(text) for text in get("TraceId").to_pylist()]
+    rows["trace_hi"] = [int.from_bytes(each[:8], "big") for each in ids]
+    rows["trace_lo"] = [int.from_bytes(each[8:], "big") for each in ids]
+    for name, field in TEXTS.items():
+        rows[field] = hashes(texts, get(name).cast(pa.string()))
+    for name, field in {**NUMBERS, "CostPico": "cost", "CostSources": "cost_sources", "Turn": "turn", "Flags": "flags", "Deleted": "deleted",
+                        "SessionNameAt": "session_name_at", "SessionNameSpan": "session_name_span", "UserAt": "user_at",
+                        "UserSpan": "user_span"}.items():
+        rows[field] = number(name)
+    for name, field in {"Start": "start", "End": "end", "Arrival": "arrival"}.items():
+        rows[field] = number(name).astype("datetime64[ns]").astype(np.int64)
+    rows["status"] = [text == "error" for text in get("Status").to_pylist()]
+    return rows, *_facets(get, rows, texts)
+
+
+def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int64]]:
+    parts, owners = [], []
+
+    def add(what: str, lists: pa.Array, **fields: npt.NDArray[Any]) -> None:
+        owners.append(np.repeat(np.arange(len(lists)), np.asarray(lists.value_lengths())))
+        part = np.zeros(len(owners[-1]), TRACE_FACET)
+        part["what"] = FACETS[what]
+        for field, values in fields.items():
+            part[field] = values
+        parts.append(part)
+
+    for name, what in LISTS.items():
+        values = get(name)
+        said = values.flatten().cast(pa.string())
+        if what == "other_id":
+            head = [text.rsplit("\0", 1)[0] for text in look_up(texts, rows["session"]).to_pylist()]
+            owner = np.repeat(np.arange(len(values)), np.asarray(values.value_lengths()))
+            said = pa.array([f"{head[at]}\0{text}" for at, text in zip(owner.tolist(), said.to_pylist(), strict=True)], pa.string())
+        add(what, values, value=hashes(texts, said))
+    keys = get("Metadata.Key")
+    add("metadata", keys, key=hashes(texts, keys.flatten().cast(pa.string())), value=hashes(texts, get("Metadata.Value").flatten()),
+        at=np.asarray(get("Metadata.At").flatten()), span=np.asarray(get("Metadata.Span").flatten()))
+    owner = np.concatenate(owners)
+    by = np.argsort(owner, kind="stable")
+    return np.concatenate(parts)[by], np.bincount(owner, minlength=len(rows))

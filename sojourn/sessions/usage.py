@@ -1,0 +1,256 @@
+"""Which spans are calls, and what each call used: usage counts once, however often it is told.
+
+All functions take the kept rows of many traces (sorted by trace) and `up`, each row's parent by position (-1 for none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sojourn.schema import FLAGS, KINDS
+from sojourn.sessions.groups import Groups
+from sojourn.sessions.packed import Index, Mask, Rows
+
+LLM, EMBEDDING, RERANK = (KINDS.index(kind) for kind in ("llm", "embedding", "rerank"))
+NONE, MANY = -1, -2
+WALK = 32
+"""Steps up a tree one by one before all rows are looked at together."""
+PAIRS_LIMIT = 2000
+"""Calls of one trace with equal tokens that are compared with each other; beyond that the trace is flagged `limited`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of all traces, by row."""
+
+    counted: Index
+    """Rows whose tokens and cost enter the totals."""
+    refused: Index
+    """Model spans that count as calls but used nothing."""
+    used: Rows
+    """The counted rows' facts, completed by what only other tellings of the same call know."""
+    told_twice: Index
+    """Rows that tell a call which another row tells too."""
+    limited: Index
+    """Rows of traces where not every pair was compared."""
+
+
+def is_model(facts: Rows) -> Mask:
+    kind = facts["kind"]
+    return np.asarray((kind == LLM) | (kind == EMBEDDING) | (kind == RERANK))
+
+
+def find_calls(groups: Groups, facts: Rows, up: Index) -> Calls:
+    usage = (facts["flags"] & FLAGS["usage"]) != 0
+    model = is_model(facts)
+    telling = model & usage
+    tip = only_below(up, np.flatnonzero(telling))
+    leaf = telling & (tip == NONE)
+    edges, limited = _same_call(groups, facts, telling, leaf, tip)
+    counted, used, twice = _merge(facts, leaf, edges)
+    extra = _top_usage(groups, usage, telling, up)
+    if len(extra):
+        counted = np.concatenate([counted, extra])
+        by = np.argsort(counted, kind="stable")
+        used = np.concatenate([used, facts[extra]])[by]
+        counted = counted[by]
+    return Calls(counted, _refused(model & ~usage, model, np.flatnonzero(leaf), up), used, twice, limited)
+
+
+def only_below(up: Index, marked: Index) -> Index:
+    """For each row: the one leaf among the `marked` rows below it, MANY if there are several, NONE if there is none.
+
+    A leaf is a marked row without marked rows below. Every row is visited at most three times, whatever the shape of the tree.
+    """
+    above = ancestors(up, marked)
+    tip = np.full(len(up), NONE, np.intp)
+    leaves = marked.compress(~above.take(marked))
+    at, label = up.take(leaves), leaves
+    while True:
+        going = at >= 0
+        at, label = at.compress(going), label.compress(going)
+        if not len(at):
+            return tip
+        by = np.argsort(at, kind="stable")
+        at, label = at.take(by), label.take(by)
+        new = np.append(True, at[1:] != at[:-1])
+        several = np.diff(np.append(np.flatnonzero(new), len(at))) > 1
+        at = at.compress(new)
+        label = np.where(several | (tip.take(at) != NONE), MANY, label.compress(new))
+        fresh = tip.take(at) != MANY
+        at, label = at.compress(fresh), label.compress(fresh)
+        tip[at] = label
+        at = up.take(at)
+
+
+def ancestors(up: Index, rows: Index) -> Mask:
+    """Every row that lies above one of `rows`. Touches each row once; `up` has no cycles."""
+    above = np.zeros(len(up), bool)
+    at = up.take(rows)
+    while True:
+        at = at.compress(at >= 0)
+        at = at.compress(~above.take(at))
+        if not len(at):
+            return above
+        above[at] = True
+        if len(at) > 64:
+            at = np.unique(at)
+        at = up.take(at)
+
+
+def _same_call(groups: Groups, facts: Rows, telling: Mask, leaf: Mask, tip: Index) -> tuple[list[tuple[int, int]], Index]:
+    """Pairs of rows that tell the same call, and rows of traces where not all pairs were compared."""
+    rows = np.flatnonzero(telling)
+    edges: list[tuple[int, int]] = []
+    for run in _runs(rows, groups.number.take(rows), facts["response"].take(rows)):
+        edges += [(run[0], other) for other in run[1:]]
+    edges += _over_one_leaf(facts, telling, leaf, tip)
+    spent = rows.compress((facts["input_tokens"].take(rows) | facts["output_tokens"].take(rows)) != 0)
+    pair = facts["input_tokens"].take(spent).astype(np.uint64) << np.uint64(32) | facts["output_tokens"].take(spent)
+    limited: list[int] = []
+    for run in _runs(spent, groups.number.take(spent), pair):
+        if len(run) > PAIRS_LIMIT:
+            limited.append(run[0])
+        edges += _two_instrumentations(facts, run[:PAIRS_LIMIT])
+    return edges, np.array(limited, np.intp)
+
+
+def _runs(rows: Index, number: np.ndarray, value: np.ndarray) -> Iterator[list[int]]:
+    """The rows of one trace that share a value other than 0, where there are at least two."""
+    some = value != 0
+    rows, number, value = rows.compress(some), number.compress(some), value.compress(some)
+    by = np.lexsort((value, number))
+    rows, number, value = rows.take(by), number.take(by), value.take(by)
+    alike = (number[1:] == number[:-1]) & (value[1:] == value[:-1])
+    if not alike.any():
+        return
+    cuts = np.flatnonzero(~alike) + 1
+    sizes = np.diff(np.concatenate([[0], cuts, [len(rows)]]))
+    start = np.concatenate([[0], cuts])
+    for which in np.flatnonzero(sizes > 1):
+        yield rows[start[which] : start[which] + sizes[which]].tolist()
+
+
+def _over_one_leaf(facts: Rows, telling: Mask, leaf: Mask, tip: Index) -> list[tuple[int, int]]:
+    """A model span above exactly one leaf, with the leaf's tokens, unless both have response ids that differ."""
+    outer = np.flatnonzero(telling & ~leaf & (tip >= 0))
+    inner = tip.take(outer)
+    same = facts["input_tokens"].take(outer) == facts["input_tokens"].take(inner)
+    same &= facts["output_tokens"].take(outer) == facts["output_tokens"].take(inner)
+    mine, its = facts["response"].take(outer), facts["response"].take(inner)
+    same &= (mine == 0) | (its == 0) | (mine == its)
+    return list(zip(outer.compress(same).tolist(), inner.compress(same).tolist(), strict=True))
+
+
+def _two_instrumentations(facts: Rows, run: list[int]) -> list[tuple[int, int]]:
+    """Of rows with equal tokens: pairs of different scopes of which one's interval contains the other's."""
+    scope = facts["scope"][run]
+    if (scope == scope[0]).all():
+        return []
+    start, end, response = facts["start"][run], facts["end"][run], facts["response"][run]
+    inside = (start[:, None] <= start) & (end[:, None] >= end) & (scope[:, None] != scope)
+    inside &= (response[:, None] == 0) | (response == 0) | (response[:, None] == response)
+    return [(run[a], run[b]) for a, b in zip(*(side.tolist() for side in np.nonzero(inside)), strict=True)]
+
+
+def _merge(facts: Rows, leaf: Mask, edges: list[tuple[int, int]]) -> tuple[Index, Rows, Index]:
+    """One counted row per call: the leaf with the least (start, span); what only its other tellings know is taken from them."""
+    keep = leaf.copy()
+    changes: list[tuple[int, list[int]]] = []
+    for together in _joined(edges):
+        leaves = sorted((int(facts["start"][row]), int(facts["span"][row]), row) for row in together if leaf[row])
+        if leaves:
+            winner = leaves[0][2]
+            keep[[row for *_, row in leaves[1:]]] = False
+            rest = sorted((row for row in together if row != winner), key=lambda row: (not leaf[row], facts["start"][row], facts["span"][row]))
+            changes.append((winner, rest))
+    counted = np.flatnonzero(keep)
+    used = facts[counted]
+    place = {row: at for at, row in enumerate(counted.tolist())} if changes else {}
+    for winner, rest in changes:
+        _complete(used, place[winner], facts[rest])
+    return counted, used, np.array(sorted(row for winner, rest in changes for row in [winner, *rest]), np.intp)
+
+
+def _complete(used: Rows, at: int, others: Rows) -> None:
+    """What only another telling knows; a cost reported on any of them goes before a computed one."""
+    for name in ("cache_read", "cache_write", "reasoning", "response", "user", "model", "provider"):
+        if not used[name][at]:
+            known = others[name][others[name] != 0]
+            if len(known):
+                used[name][at] = known[0]
+    reported = others["cost"][others["cost_source"] == 1]
+    if used["cost_source"][at] != 1 and len(reported):
+        used["cost"][at], used["cost_source"][at] = reported[0], 1
+    known = others[others["cost"] >= 0]
+    if used["cost"][at] < 0 and len(known):
+        used["cost"][at], used["cost_source"][at] = known["cost"][0], known["cost_source"][0]
+
+
+def _joined(edges: list[tuple[int, int]]) -> list[list[int]]:
+    """The connected groups of rows."""
+    head: dict[int, int] = {}
+
+    def find(row: int) -> int:
+        while head.setdefault(row, row) != row:
+            head[row] = head[head[row]]
+            row = head[row]
+        return row
+
+    for a, b in edges:
+        head[find(a)] = find(b)
+    together: dict[int, list[int]] = {}
+    for row in head:
+        together.setdefault(find(row), []).append(row)
+    return list(together.values())
+
+
+def _top_usage(groups: Groups, usage: Mask, telling: Mask, up: Index) -> Index:
+    """In traces where no model span tells usage: the spans with usage that have none above them with usage."""
+    if telling.all():
+        return np.empty(0, np.intp)
+    has = np.zeros(groups.count, bool)
+    has[groups.member.compress(telling)] = True
+    rows = np.flatnonzero(usage & ~has.take(groups.member))
+    return rows.compress(~_below(up, rows, usage))
+
+
+def _refused(silent: Mask, model: Mask, leaves: Index, up: Index) -> Index:
+    """Model spans without usage that have no model span below and no counted call above."""
+    rows = np.flatnonzero(silent)
+    if not len(rows):
+        return rows
+    rows = rows.compress(~ancestors(up, np.flatnonzero(model)).take(rows))
+    call = np.zeros(len(up), bool)
+    call[leaves] = True
+    return rows.compress(~_below(up, rows, call))
+
+
+def _below(up: Index, rows: Index, marked: Mask) -> Mask:
+    """Which of `rows` have a marked row above them."""
+    out = np.zeros(len(rows), bool)
+    at, who = up.take(rows), np.arange(len(rows))
+    for _ in range(WALK):
+        going = at >= 0
+        at, who = at.compress(going), who.compress(going)
+        if not len(at):
+            return out
+        hit = marked.take(at)
+        out[who.compress(hit)] = True
+        at, who = up.take(at.compress(~hit)), who.compress(~hit)
+    return np.asarray(out | _below_all(up, marked).take(rows))
+
+
+def _below_all(up: Index, marked: Mask) -> Mask:
+    """Which rows have a marked row above them, by pointer doubling: the logarithm of the depth in rounds over all rows."""
+    known = up >= 0
+    below = known & marked.take(up)
+    jump = up
+    while known.any():
+        below |= known & below.take(jump)
+        jump = np.where(known, jump.take(jump), NONE)
+        known = jump >= 0
+    return np.asarray(below)
