@@ -43,11 +43,18 @@ def look_up(texts: Any, codes: U64) -> pa.Array:
 
 
 def unpack(
-    traces: Rows, facets: Rows, counts: npt.NDArray[np.int64], ids: list[str], previews: tuple[U64, U64], texts: Any, version: int
+    traces: Rows,
+    facets: Rows,
+    counts: npt.NDArray[np.int64],
+    ids: list[str],
+    previews: tuple[U64, U64],
+    texts: Any,
+    version: int,
+    lenient: bool = False,
 ) -> pa.RecordBatch:
     """TRACE rows and their TRACE_FACET rows as a batch of `session_trace_rows`. `ids` are the trace ids as hex.
 
-    Raises Forgotten with the rows whose texts are not known any more.
+    Raises Forgotten where a text is not known any more; `lenient` leaves such a text empty instead.
     """
     columns: dict[str, pa.Array] = _keys(traces["session"], texts)
     columns["TraceId"] = pa.array(ids, pa.string())
@@ -58,9 +65,11 @@ def unpack(
     columns |= _numbers(traces, version)
     parts, bad = _lists(facets, counts, texts)
     missing = np.asarray(missing + bad, bool)
-    if missing.any():
+    if missing.any() and not lenient:
         raise Forgotten(missing)
     columns |= parts
+    if missing.any():
+        columns |= {name: each.fill_null("") for name, each in columns.items() if each.null_count}
     columns["_trace"], columns["_facets"] = column(traces), lists(facets, counts)
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
@@ -91,32 +100,34 @@ def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
 
 
 def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dict[str, pa.Array], npt.NDArray[np.bool_]]:
-    """The list columns, each list sorted by its texts, and the rows with a forgotten text."""
+    """The list columns, in no particular order within a list (the views sort), and the rows with a forgotten text."""
     owner = np.repeat(np.arange(len(counts)), counts)
+    what = facets["what"]
     bad = np.zeros(len(counts), bool)
     columns: dict[str, pa.Array] = {}
 
-    def part(what: str, *fields: str) -> tuple[list[list[str]], Rows, npt.NDArray[np.int64]]:
-        which = np.flatnonzero(facets["what"] == FACETS[what])
-        mine, said = owner.take(which), [look_up(texts, facets[field][which]) for field in fields]
-        for each in said:
-            if each.null_count:
-                bad[mine[np.asarray(each.is_null())]] = True
-        plain = [[text or "" for text in each.to_pylist()] for each in said]
-        order = sorted(range(len(mine)), key=lambda at: (mine[at], plain[0][at]))
-        return [[each[at] for at in order] for each in plain], facets[which[order]], np.bincount(mine, minlength=len(counts))
+    def said(which: npt.NDArray[np.intp], field: str) -> pa.Array:
+        array = look_up(texts, facets[field].take(which))
+        if array.null_count:
+            bad[owner.take(which)[np.asarray(array.is_null())]] = True
+            array = array.fill_null("")
+        return array
 
-    for name, what in LISTS.items():
-        (values,), _, each = part(what, "value")
-        if what == "other_id":  # a session's hash stands for tenant, project and id
-            values = [text.rsplit("\0", 1)[-1] for text in values]
-        columns[name] = pa.ListArray.from_arrays(pa.array(offsets(each)), pa.array(values, pa.string()))
-    (keys, values), rows, each = part("metadata", "key", "value")
-    cuts = pa.array(offsets(each))
-    for name, array in (("Key", pa.array(keys, pa.string())), ("Value", pa.array(values, pa.string())),
-                        ("At", pa.array(rows["at"].astype(np.int64))), ("Span", pa.array(rows["span"].astype(np.uint64)))):
-        columns[f"Metadata.{name}"] = pa.ListArray.from_arrays(cuts, array)
-    return columns, bad
+    for name, kind in LISTS.items():
+        which = np.flatnonzero(what == FACETS[kind])
+        values = said(which, "value")
+        if kind == "other_id":  # a session's hash stands for tenant, project and id
+            values = pa.array([text.rsplit("\0", 1)[-1] for text in values.to_pylist()], pa.string())
+        columns[name] = pa.ListArray.from_arrays(_cuts(owner, which, len(counts)), values)
+    which = np.flatnonzero(what == FACETS["metadata"])
+    cuts = _cuts(owner, which, len(counts))
+    parts = {"Key": said(which, "key"), "Value": said(which, "value")}
+    parts |= {"At": pa.array(facets["at"].take(which)), "Span": pa.array(facets["span"].take(which))}
+    return columns | {f"Metadata.{name}": pa.ListArray.from_arrays(cuts, part) for name, part in parts.items()}, bad
+
+
+def _cuts(owner: npt.NDArray[np.intp], which: npt.NDArray[np.intp], count: int) -> pa.Array:
+    return pa.array(offsets(np.bincount(owner.take(which), minlength=count)))
 
 
 def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]]:

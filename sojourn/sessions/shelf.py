@@ -25,7 +25,7 @@ class Shelf(Generic[K, V]):
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._bytes = 0
-        """Bytes put into the young generation, replaced values included: an upper bound that keeps put() cheap."""
+        """Bytes put into the young generation. Replaced values count too: they may be slices that keep the memory of a whole group."""
 
     def get(self, key: K) -> V | None:
         value = self._young.get(key)
@@ -36,9 +36,7 @@ class Shelf(Generic[K, V]):
         self._young.update(values)
         self._bytes += sum(map(self._size, values.values())) + OVERHEAD * len(values)
         if self._bytes > self._budget // 2:
-            self._bytes = sum(map(self._size, self._young.values())) + OVERHEAD * len(self._young)
-            if self._bytes > self._budget // 2:
-                self._turn()
+            self._turn()
 
     def remove(self, key: K) -> None:
         self._young.pop(key, None)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sojourn.schema import FACETS, FLAGS
 from sojourn.sessions.groups import Groups, cut_cycles, find, greatest, least, one_row_each, parents
 from sojourn.sessions.identity import Identity, identify, top_most
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, take
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 from sojourn.sessions.usage import EMBEDDING, LLM, RERANK, Calls, find_calls
 
 TOOL_KIND = 4
@@ -193,7 +193,7 @@ def _trace_facets(
         members.append(metadata[1])
     member = np.concatenate(members)
     by = np.argsort(member, kind="stable")
-    return np.concatenate(parts)[by], np.bincount(member, minlength=groups.count)
+    return take(concat(*parts), by), np.bincount(member, minlength=groups.count)
 
 
 def _distinct(member: Index, value: U64) -> tuple[Index, U64]:

@@ -1,0 +1,128 @@
+"""`session`: what each span says about its session, settled: whose it is, what kind it is, what it used.
+
+It holds no state. Which session a *trace* is in follows from all its spans, and is decided where traces are folded (`aggregate`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sojourn.component import Batch, Host, Process, Processor
+
+METADATA_KEY = b"sojourn.missing_id"
+"""Where a batch of spans says what to do with traces that name no session (JSON: missing_id, gap_attributes)."""
+
+
+class Project(BaseModel):
+    """Where a span's project comes from: an attribute of its resource, or one constant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    attribute: str | None = None
+    """Resource attribute whose value is the project, such as `service.namespace`."""
+    value: str | None = None
+    """One project for everything, such as `shop`."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Project:
+        if (self.attribute is None) == (self.value is None):
+            raise ValueError("give either attribute or value, such as {attribute: service.namespace}")
+        return self
+
+
+class Session(Processor):
+    """Names the session of every span from its attributes, and settles kind, tokens and provider."""
+
+    id_attributes: tuple[str, ...] | None = None
+    """Attribute keys that name the session, first valid value first; by default those of all frameworks that Sojourn knows."""
+    id_max_length: int = Field(256, ge=32, le=4096)
+    """Longest session id in characters; longer ones keep their first 200 and a digest."""
+    project: Project = Project(attribute="service.namespace")
+    """What separates sessions with the same id, such as two applications that send to one collector."""
+    missing_id: Literal["none", "trace", "gap"] = "none"
+    """Traces that name no session: in none, each a session of its own, or grouped by `gap_attributes` and silence."""
+    gap_attributes: tuple[Literal["user", "service"], ...] = ("user", "service")
+    """What makes the session id with `missing_id: gap`."""
+
+    def lift(self) -> str:
+        """The plan after which the native core lifts attributes into columns."""
+        from sojourn.sessions.attributes import lift_plan
+
+        return lift_plan(
+            id_attributes=list(self.id_attributes) if self.id_attributes is not None else None,
+            project=self.project.model_dump(exclude_none=True),
+            id_max_length=self.id_max_length,
+        )
+
+    @contextmanager
+    def open(self, host: Host) -> Iterator[Process]:
+        yield _Settle(self, host)
+
+
+class _Settle:
+    def __init__(self, session: Session, host: Host) -> None:
+        import pyarrow as pa
+
+        from sojourn.sessions.packed import hashes
+        from sojourn.sessions.settle import ADDITIVE_SCOPES, Providers
+
+        assert host.texts is not None
+        self._missing = json.dumps({"missing_id": session.missing_id, "gap_attributes": session.gap_attributes}).encode()
+        self._providers = Providers(host.texts)
+        self._texts = host.texts
+        self._scopes = hashes(host.texts, pa.array(ADDITIVE_SCOPES))
+        self._agent_step = int(hashes(host.texts, pa.array(["agent_step"]))[0])
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        if batch.table != "otel_traces":
+            return (batch,)
+        return (Batch(batch.table, self._spans(batch.records)),)
+
+    def _spans(self, records: Any) -> Any:
+        import numpy as np
+
+        from sojourn.sessions import settle
+        from sojourn.sessions.packed import FACT, view
+
+        records = records.replace_schema_metadata({METADATA_KEY: self._missing})
+        facts = view(records.column("_fact"), FACT).copy()
+        if not len(facts):
+            return records
+        settle.kinds(facts, self._agent_step)
+        total = np.asarray(records.column("_total_tokens"))
+        changed = settle.tokens(facts, total, np.isin(facts["scope"], self._scopes))
+        costs = settle.cost(facts)
+        told = facts["provider"].copy()
+        facts["provider"] = self._providers.settle(told, facts["model"])
+        return self._with_columns(records, facts, changed.any(), costs.any(), (facts["provider"] != told).any())
+
+    def _with_columns(self, records: Any, facts: Any, tokens: bool, costs: bool, providers: bool) -> Any:
+        """The columns that say the same as the settled facts."""
+        import pyarrow as pa
+
+        from sojourn.schema import KINDS
+        from sojourn.sessions.columns import replace, settled_costs, settled_providers, settled_tokens
+        from sojourn.sessions.packed import column
+
+        new = {"_fact": column(facts), "Kind": pa.DictionaryArray.from_arrays(facts["kind"].astype("i4"), pa.array(KINDS))}
+        if tokens:
+            new |= settled_tokens(facts)
+        if costs:
+            new |= settled_costs(facts)
+        if providers:
+            new["Provider"] = settled_providers(facts, self._texts)
+        return replace(records, new)
+
+    def tick(self, now: int) -> Iterable[Batch]:
+        return ()
+
+    def committed(self) -> None:
+        return None
+
+    def discard(self) -> None:
+        return None

@@ -1,0 +1,33 @@
+"""Sessions for traces that name none: each trace its own, or by who and where, cut by silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sojourn.sessions.packed import U64, hashes
+from sojourn.sessions.traces import Folded
+
+
+def name_missing(
+    session: U64, folded: Folded, ids: list[str], numbers: npt.NDArray[np.uint32], rule: Mapping[str, Any], texts: Any
+) -> None:
+    """Fill in, in place, the session hashes of the traces that have none; `rule` is what the `session` processor says."""
+    if rule["missing_id"] == "none":
+        return
+    lost = np.flatnonzero(session == 0)
+    if not len(lost):
+        return
+    top = folded.facts[folded.top[lost]]
+    heads = [text or "\0" for text in pa.array(texts.lookup(np.ascontiguousarray(top["project"]))).to_pylist()]
+    if rule["missing_id"] == "trace":
+        names = [ids[number] for number in numbers[lost].tolist()]
+    else:
+        parts = [pa.array(texts.lookup(np.ascontiguousarray(top[field]))).to_pylist() for field in rule["gap_attributes"]]
+        names = ["|".join(text or "" for text in each) if any(each) else "" for each in zip(*parts, strict=True)]
+    whole = [f"{head}\0{name}" if name else "" for head, name in zip(heads, names, strict=True)]
+    session[lost] = hashes(texts, pa.array(whole, pa.string()))
