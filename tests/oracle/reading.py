@@ -1,0 +1,509 @@
+"""OTLP spans → facts: what one span says about itself, before anything is known of its trace."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from tests.oracle import keys
+
+DAY = 86_400 * 10**9
+
+
+@dataclass
+class Fact:
+    """One span, read."""
+
+    tenant: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    scope: str
+    service: str
+    project: str
+    arrival: int
+    start: int
+    end: int
+    sent_end: int
+    digest: int
+    session: str = ""
+    id_class: int = 255
+    kind: str = "span"
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    cost: int | None = None
+    model: str = ""
+    provider: str = ""
+    tool: str = ""
+    user: str = ""
+    response: str = ""
+    error: bool = False
+    session_name: str = ""
+    prompt_name: str = ""
+    input_text: str = ""
+    output_text: str = ""
+    tags: list[str] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    flags: set[str] = field(default_factory=set)
+
+    @property
+    def is_model(self) -> bool:
+        return self.kind in ("llm", "embedding", "rerank")
+
+    @property
+    def has_usage(self) -> bool:
+        return bool(self.input or self.output or self.cache_read or self.cache_write or self.reasoning or self.cost)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return (self.sent_end, self.digest)
+
+
+def read_request(request: Any, arrival: int, digest: Callable[[bytes], int], tenant: str = "") -> list[Fact]:
+    """Facts of all spans of an ExportTraceServiceRequest that arrived at `arrival` (ns since 1970)."""
+    facts = []
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                parts = (resource_spans.resource, scope_spans.scope, span)
+                content = b"".join(part.SerializeToString() for part in parts)
+                facts.append(_read(span, scope_spans.scope.name, _attributes(resource_spans.resource), arrival, digest(content), tenant))
+    return facts
+
+
+def _read(span: Any, scope: str, resource: dict[str, Any], arrival: int, digest: int, tenant: str) -> Fact:
+    attributes = _attributes(span)
+    start, end, flags = _times(span, arrival)
+    fact = Fact(
+        tenant=tenant,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id="" if not any(span.parent_span_id) else span.parent_span_id.hex(),
+        name=span.name,
+        scope=scope,
+        service=_plain(resource.get("service.name")),
+        project=_plain(resource.get("service.namespace")),
+        arrival=arrival,
+        start=start,
+        end=end,
+        sent_end=span.end_time_unix_nano,
+        digest=digest,
+        flags=flags,
+    )
+    _read_identity(fact, attributes, resource)
+    _read_call(fact, attributes, span)
+    _read_descriptions(fact, attributes, span)
+    return fact
+
+
+def _attributes(holder: Any) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    for attribute in holder.attributes:
+        attributes.setdefault(attribute.key, value_of(attribute.value))
+    return attributes
+
+
+def value_of(value: Any) -> Any:
+    which = value.WhichOneof("value")
+    if which is None:
+        return None
+    if which == "array_value":
+        return [value_of(item) for item in value.array_value.values]
+    if which == "kvlist_value":
+        return {item.key: value_of(item.value) for item in value.kvlist_value.values}
+    return getattr(value, which)
+
+
+def _times(span: Any, arrival: int) -> tuple[int, int, set[str]]:
+    """4.5: times outside [arrival - 400 d, arrival + 1 d] are clamped and flagged."""
+    flags = set()
+    clamped = []
+    for time in (span.start_time_unix_nano, span.end_time_unix_nano):
+        inside = min(max(time, arrival - 400 * DAY), arrival + DAY)
+        if inside != time:
+            flags.add("bad_time")
+        clamped.append(inside)
+    start, end = clamped
+    return start, max(start, end), flags
+
+
+# --- texts
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _number_text(value)
+
+
+def _number_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return shortest(value)
+    return ""
+
+
+def shortest(number: float) -> str:
+    """The shortest decimal text that reads back as the same double; whole numbers without a point."""
+    if math.isnan(number) or math.isinf(number):
+        return str(number)
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
+
+
+_INVALID = {"", "null", "none", "undefined", "unknown", "nan", "<null>", "{}", "<redacted>", "[redacted]", "__redacted__"}
+
+
+def valid_text(value: Any) -> str:
+    """2.1: trimmed; integers and doubles as text; '' for everything that is as if absent."""
+    text = _plain(value).strip()
+    if text.lower() in _INVALID or not text.strip("*"):
+        return ""
+    return text
+
+
+def _member(attributes: dict[str, Any], key: str) -> Any:
+    """The value of an attribute, or of a member of the JSON in it (`a>b>c`)."""
+    name, *path = key.split(">")
+    value = attributes.get(name)
+    if name.startswith("mlflow.") and isinstance(value, str):
+        value = _json(value, value)
+    for part in path:
+        if isinstance(value, str):
+            value = _json(value, None)
+        if isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _json(text: str, otherwise: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return otherwise
+
+
+def _first_text(attributes: dict[str, Any], names: list[str]) -> str:
+    for name in names:
+        if text := valid_text(_member(attributes, name)):
+            return text
+    return ""
+
+
+# --- 2.1 identity
+
+
+def _candidates(attributes: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key in keys.SESSION_ID:
+        yield key, _member(attributes, key)
+    generic = [key for key in attributes if _is_generic_id(key)]
+    for key in sorted(generic, key=str.encode):
+        yield key, attributes[key]
+
+
+def _is_generic_id(key: str) -> bool:
+    *above, last = key.split(".")
+    below = any(part in ("metadata", "context", "properties", "association") for part in above)
+    return last in ("session_id", "sessionId") and below and key not in keys.NEVER_AN_ID
+
+
+def _read_identity(fact: Fact, attributes: dict[str, Any], resource: dict[str, Any]) -> None:
+    for key, value in _candidates(attributes):
+        if text := valid_text(value):
+            fact.session, fact.id_class = text, id_class(key)
+            break
+    else:
+        if text := valid_text(resource.get("session.id")):
+            fact.session, fact.id_class = text, 2
+    if len(fact.session) > 256:
+        fact.session = fact.session[:200] + "~" + hashlib.sha256(fact.session.encode()).hexdigest()[:16]
+        fact.flags.add("truncated_id")
+
+
+def id_class(key: str) -> int:
+    parts = re.split(r"[.>]", key)
+    return 0 if parts[-1] in ("session_id", "sessionId", "session") or parts[-2:] == ["session", "id"] else 1
+
+
+# --- 3.2 to 3.4 what a call says
+
+
+def _count(attributes: dict[str, Any], names: list[str]) -> int | None:
+    for name in names:
+        number = whole(_member(attributes, name))
+        if number is not None:
+            return min(number, 2**32 - 1)
+    return None
+
+
+def whole(value: Any) -> int | None:
+    """3.3: numbers, numbers as strings, JSON integer wrappers."""
+    if isinstance(value, dict):
+        value = value.get("intValue", value.get("int_value"))
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("{"):
+            return whole(_json(text, None))
+        try:
+            value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, float) and (math.isnan(value) or math.isinf(value)):
+        return None
+    return int(value) if value >= 0 else None
+
+
+def picodollars(value: Any) -> int | None:
+    """3.4: US dollars → whole picodollars, rounded once, half to even."""
+    if isinstance(value, str):
+        value = value.strip()
+        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", value):
+            return None
+        exact = Fraction(value)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    else:
+        exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+    if exact < 0:
+        return None
+    return round(exact * 10**12)
+
+
+def _read_call(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
+    fact.input = _count(attributes, keys.INPUT_TOKENS) or 0
+    fact.output = _count(attributes, keys.OUTPUT_TOKENS) or 0
+    fact.cache_read = _count(attributes, keys.CACHE_READ) or 0
+    fact.cache_write = _count(attributes, keys.CACHE_WRITE) or 0
+    fact.reasoning = _count(attributes, keys.REASONING) or 0
+    _normalise_cache(fact, attributes)
+    fact.cost = _reported_cost(attributes)
+    if fact.cost == 0 and (fact.input or fact.output):  # 3.4: 0 with tokens > 0 is not reported
+        fact.cost = None
+    fact.model = _first_text(attributes, keys.MODEL)
+    fact.provider = provider(attributes, fact.model)
+    fact.response = _first_text(attributes, keys.RESPONSE_ID)
+    fact.kind = kind(attributes, fact, span.name)
+    if fact.kind == "tool":
+        fact.tool = _first_text(attributes, keys.TOOL)
+        if not fact.tool and valid_text(attributes.get("traceloop.span.kind")) == "tool":
+            fact.tool = _first_text(attributes, ["traceloop.entity.name"])
+        if not fact.tool and span.name.startswith("execute_tool "):
+            fact.tool = span.name.removeprefix("execute_tool ").strip()
+    # 3.7
+    fact.error = span.status.code == 2 or "error.type" in attributes or any(event.name == "exception" for event in span.events)
+
+
+def _reported_cost(attributes: dict[str, Any]) -> int | None:
+    for name in keys.COST:
+        cost = picodollars(_member(attributes, name))
+        if cost is not None:
+            return cost
+        if name == "langfuse.observation.cost_details>total":
+            details = _member(attributes, "langfuse.observation.cost_details")
+            details = _json(details, None) if isinstance(details, str) else details
+            parts = [picodollars(part) for part in details.values()] if isinstance(details, dict) else []
+            if any(part is not None for part in parts):
+                return sum(part for part in parts if part is not None)
+    parts = [picodollars(attributes.get(f"gen_ai.usage.{side}_cost")) for side in ("input", "output")]
+    return sum(part for part in parts if part is not None) if any(part is not None for part in parts) else None
+
+
+def _normalise_cache(fact: Fact, attributes: dict[str, Any]) -> None:
+    """3.3: cached tokens are part of the input afterwards."""
+    cache = fact.cache_read + fact.cache_write
+    total = _count(attributes, keys.TOTAL_TOKENS)
+    if not cache:
+        return
+    if cache > fact.input:
+        additive = True
+    elif total == fact.input + fact.output:
+        additive = False
+    elif total == fact.input + fact.output + cache:
+        additive = True
+    else:
+        additive = _additive_family(attributes)
+    if additive:
+        fact.input = min(fact.input + cache, 2**32 - 1)
+
+
+def _additive_family(attributes: dict[str, Any]) -> bool:
+    """Claude Code's spans: bare keys."""
+    return "input_tokens" in attributes and ("cache_read_tokens" in attributes or "cache_creation_tokens" in attributes)
+
+
+_DOTTED = {  # providers whose proper name has a dot
+    "aws.bedrock",
+    "azure.ai.openai",
+    "azure.ai.inference",
+    "gcp.gemini",
+    "gcp.vertex_ai",
+    "gcp.gen_ai",
+    "ibm.watsonx.ai",
+}
+_PROVIDER_ALIASES = {
+    "az.ai.openai": "azure.ai.openai",
+    "az.ai.inference": "azure.ai.inference",
+    "vertex_ai": "gcp.vertex_ai",
+    "vertexai": "gcp.vertex_ai",
+    "gemini": "gcp.gemini",
+    "xai": "x_ai",
+    "x-ai": "x_ai",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+}
+_FRAMEWORKS = {"strands-agents", "gcp.vertex.agent", "langchain", "autogen", "unknown", "litellm", "crewai", "llama_index"}
+_FAMILIES = {  # what a model's name begins with → who makes it
+    "gpt-": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "text-embedding-": "openai",
+    "claude": "anthropic",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "deepseek": "deepseek",
+    "grok": "x_ai",
+    "command": "cohere",
+}
+
+
+def provider(attributes: dict[str, Any], model: str) -> str:
+    for name in keys.PROVIDER:
+        text = valid_text(attributes.get(name)).lower()
+        if text and text not in _DOTTED and text not in _PROVIDER_ALIASES and text not in _FRAMEWORKS:
+            text = text.split(".")[0]
+        if text and text not in _FRAMEWORKS:
+            return _PROVIDER_ALIASES.get(text, text)
+    for beginning, maker in _FAMILIES.items():
+        if model.lower().startswith(beginning):
+            return maker
+    return ""
+
+
+def kind(attributes: dict[str, Any], fact: Fact, name: str) -> str:
+    told = _told_kind(attributes)
+    never_llm = valid_text(attributes.get("gen_ai.operation.name")) in ("invoke_agent", "invoke_workflow", "create_agent")
+    if (never_llm or name == "agent_step") and told in ("llm", ""):
+        return "agent"
+    if told:
+        return told
+    if valid_text(attributes.get("gen_ai.tool.name")):
+        return "tool"
+    return "llm" if fact.model and fact.has_usage else "span"
+
+
+def _told_kind(attributes: dict[str, Any]) -> str:
+    for key in keys.KIND:
+        word = valid_text(_member(attributes, key)).lower().removeprefix("claude_code.")
+        if key in ("ai.operationId", "operation.name"):
+            if told := _ai_sdk_kind(word):
+                return told
+            continue
+        for told, words in keys.KINDS.items():
+            if word in words.split():
+                return told
+    return ""
+
+
+def _ai_sdk_kind(operation: str) -> str:
+    operation = operation.split(" ")[0]
+    if not operation.startswith("ai."):
+        return ""
+    step = operation.split(".")[-1]
+    if step == "toolcall":
+        return "tool"
+    if step in ("doembed", "doembedmany"):
+        return "embedding"
+    if step.startswith("dorerank"):
+        return "rerank"
+    return "llm" if step.startswith("do") else "chain"
+
+
+# --- 3.8, 3.9 descriptions
+
+
+def _read_descriptions(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
+    fact.user = _first_text(attributes, keys.USER)
+    fact.session_name = _first_text(attributes, keys.SESSION_NAME)
+    fact.prompt_name = _first_text(attributes, keys.PROMPT_NAME)
+    for key in keys.TAGS:
+        fact.tags += _tags(attributes.get(key))
+    fact.metadata = _metadata(attributes, fact)
+    fact.input_text = _content(attributes, keys.INPUT)[:500]
+    fact.output_text = _content(attributes, keys.OUTPUT)[:500]
+    # 3.6: an empty prompt is an input too.
+    given = any(attributes.get(key) == "" or _content(attributes, [key]) for key in keys.INPUT)
+    in_families = any(key.startswith(family) for key in attributes for family in keys.INPUT_FAMILIES)
+    if given or in_families or any(event.name in keys.INPUT_EVENTS for event in span.events):
+        fact.flags.add("input")
+
+
+def _content(attributes: dict[str, Any], names: list[str]) -> str:
+    for name in names:
+        value = attributes.get(name)
+        text = value if isinstance(value, str) else _as_text(value)
+        if text.strip() and valid_text(text):
+            return text
+    return ""
+
+
+def _tags(value: Any) -> list[str]:
+    if isinstance(value, str):
+        parsed = _json(value, None)
+        value = parsed if isinstance(parsed, list) else value.split(",")
+    return [tag for tag in (_plain(item).strip() for item in value) if tag] if isinstance(value, list) else []
+
+
+_USED = {*keys.SESSION_ID, *keys.SESSION_NAME, *keys.PROMPT_NAME, *keys.USER, *keys.TAGS}
+_USED_MEMBERS = {"session_id", "sessionId", "thread_id", "conversation_id", "user_id"}
+
+
+def _metadata(attributes: dict[str, Any], fact: Fact) -> dict[str, str]:
+    metadata: dict[str, str] = {}
+    for key, value in attributes.items():
+        for prefix in keys.METADATA_PREFIXES:
+            if key.startswith(prefix) and key not in _USED and not _is_generic_id(key) and key != prefix:
+                metadata.setdefault(key.removeprefix(prefix), _metadata_text(value))
+        if key in keys.METADATA_JSON:
+            held = _json(value, None) if isinstance(value, str) else value
+            for name, member in held.items() if isinstance(held, dict) else ():
+                if name not in _USED_MEMBERS:
+                    metadata.setdefault(name, _metadata_text(member))
+    for name, text in metadata.items():
+        if len(text) > 256:
+            metadata[name] = text[:256]
+            fact.flags.add("truncated")
+    return metadata
+
+
+def _metadata_text(value: Any) -> str:
+    if isinstance(value, str):
+        unquoted = _json(value, value) if value.startswith('"') else value
+        return unquoted if isinstance(unquoted, str) else value
+    return _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return _number_text(value)
+    if isinstance(value, bytes):
+        return ""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
