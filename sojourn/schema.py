@@ -294,7 +294,7 @@ SESSION_EVENT_ROWS = Table(
 
 TABLES = (OTEL_TRACES, SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
 
-TRACE: tuple[tuple[str, str], ...] = (  # one row per trace in a session, packed; 192 bytes; from `aggregate` to `lifecycle` in column `_trace`
+TRACE: tuple[tuple[str, str], ...] = (  # 192 bytes; one row per trace in a session, from `aggregate` to `lifecycle` in column `_trace`
     ("session", "<u8"),  # hash of tenant \0 project \0 session id
     ("trace_hi", "<u8"),  # trace id as two big-endian numbers
     ("trace_lo", "<u8"),

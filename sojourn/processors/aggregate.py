@@ -20,7 +20,8 @@ class Aggregate(Processor):
     """Prices model calls and sums every trace up: counts, tokens, cost, errors, times, texts."""
 
     prices: Path | None = None
-    """YAML file with your own prices, before the bundled table: {provider: {model: {input: 1.25, output: 10}}}, US dollars per million tokens."""
+    """YAML file with your own prices in US dollars per million tokens, looked at before the bundled table:
+    {provider: {model: {input: 1.25, output: 10}}}."""
     memory: Size = 64 * 1024 * 1024
     """How much the spans of recently touched traces may take; what is forgotten is read back from the database when it is needed again."""
 

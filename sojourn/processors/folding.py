@@ -15,7 +15,7 @@ from sojourn.processors.session import METADATA_KEY
 from sojourn.schema import FACETS
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, hashes, view
+from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, hashes, view
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
@@ -67,7 +67,7 @@ class Fold:
         """New spans: the batch with their costs, and rows for the traces that changed."""
         self._restore()
         self._missing = json.loads((records.schema.metadata or {}).get(METADATA_KEY, b'{"missing_id": "none", "gap_attributes": []}'))
-        facts = view(records.column("_fact"), FACT).copy()
+        facts = copy(view(records.column("_fact"), FACT))
         if self._price(facts, records):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
         ids = records.column("TraceId").dictionary.to_pylist()
@@ -135,9 +135,7 @@ class Fold:
         ]
         if not large:
             return facts, facets
-        waiting = {
-            ids[n]: [Known(0, facts[facts["trace"] == n].tobytes(), facets[facets["trace"] == n].tobytes())] for n in large
-        }
+        waiting = {ids[n]: [Known(0, facts[facts["trace"] == n].tobytes(), facets[facets["trace"] == n].tobytes())] for n in large}
         self._staged.append(({}, waiting, []))
         return facts[~np.isin(facts["trace"], large)], facets[~np.isin(facets["trace"], large)]
 
@@ -157,7 +155,9 @@ class Fold:
         known = [(number, each) for number, each in found if each]
         old = _join([(number, each.facts) for number, each in known], FACT)
         old_facets = _join([(number, each.facets) for number, each in known if each.facets], SPAN_FACET)
-        touched = Touched(ids, concat(old, facts), concat(old_facets, facets), len(old), {n: each.session for n, each in known if each.session})
+        touched = Touched(
+            ids, concat(old, facts), concat(old_facets, facets), len(old), {n: each.session for n, each in known if each.session}
+        )
         unknown = np.array([number for number, each in found if not each], np.uint32)
         if self._history is None or not len(unknown):
             return touched
@@ -178,7 +178,9 @@ class Fold:
             touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
             touched.fresh += len(facts)
         rows = self._history.trace_rows_of_traces(list(wanted))
-        for tenant, project, session, trace in zip(*(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId")), strict=True):
+        for tenant, project, session, trace in zip(
+            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId")), strict=True
+        ):
             touched.session[wanted[trace]] = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
         return touched
 
@@ -187,7 +189,7 @@ class Fold:
 
         batch = table.combine_chunks().to_batches()[0]
         packed = pa.record_batch(_native.facts(batch, self._texts))
-        facts = view(packed.column("_fact"), FACT).copy()
+        facts = copy(view(packed.column("_fact"), FACT))
         trace = batch.column("TraceId")
         facts["trace"] = [wanted[each] for each in trace.to_pylist()]
         return facts, _span_facets(packed.column("_facets"), facts)
@@ -217,9 +219,9 @@ class Fold:
 
     def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
         groups, session = folded.groups, folded.traces["session"].tolist()
-        plain, size = memoryview(folded.facts.view(np.uint8)), FACT.itemsize
+        plain, size = folded.facts.view(np.uint8).data, FACT.itemsize
         cuts = (np.append(groups.first, len(folded.facts)) * size).tolist()
-        facets, facet_cuts = memoryview(folded.facets.view(np.uint8)), None
+        facets, facet_cuts = folded.facets.view(np.uint8).data, None
         if len(folded.facets):
             facet_cuts = (np.searchsorted(folded.facets["trace"], np.append(numbers, numbers[-1] + 1)) * SPAN_FACET.itemsize).tolist()
         known = {}

@@ -87,10 +87,10 @@ class _Settle:
         import numpy as np
 
         from sojourn.sessions import settle
-        from sojourn.sessions.packed import FACT, view
+        from sojourn.sessions.packed import FACT, copy, view
 
         records = records.replace_schema_metadata({METADATA_KEY: self._missing})
-        facts = view(records.column("_fact"), FACT).copy()
+        facts = copy(view(records.column("_fact"), FACT))
         if not len(facts):
             return records
         settle.kinds(facts, self._agent_step)
@@ -99,7 +99,7 @@ class _Settle:
         costs = settle.cost(facts)
         told = facts["provider"].copy()
         facts["provider"] = self._providers.settle(told, facts["model"])
-        return self._with_columns(records, facts, changed.any(), costs.any(), (facts["provider"] != told).any())
+        return self._with_columns(records, facts, bool(changed.any()), bool(costs.any()), bool((facts["provider"] != told).any()))
 
     def _with_columns(self, records: Any, facts: Any, tokens: bool, costs: bool, providers: bool) -> Any:
         """The columns that say the same as the settled facts."""

@@ -51,9 +51,7 @@ class Groups:
         return np.diff(np.append(self.first, len(self.order)))
 
 
-def one_row_each(
-    group: npt.NDArray[np.uint32], ident: U64, version: tuple[U64, U64], bits: int = 64 - GROUP_BITS
-) -> Groups:
+def one_row_each(group: npt.NDArray[np.uint32], ident: U64, version: tuple[U64, U64], bits: int = 64 - GROUP_BITS) -> Groups:
     """Of the rows with one (group, ident) keep the one with the greatest version; at equal versions the one that comes first."""
     key = short_keys(group, ident, bits)
     order = np.argsort(key)

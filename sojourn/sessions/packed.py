@@ -53,9 +53,16 @@ def offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return out
 
 
+def copy(rows: Rows) -> Rows:
+    """A copy that can be written to. numpy's own copies structured rows field by field, ten times slower."""
+    out: Rows = np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}").copy().view(rows.dtype)
+    return out
+
+
 def take(rows: Rows, index: Any) -> Rows:
     """`rows[index]`, 20 times faster than numpy's fancy indexing of structured arrays."""
-    return np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}").take(index).view(rows.dtype)
+    out: Rows = np.ascontiguousarray(rows).view(f"V{rows.dtype.itemsize}").take(index).view(rows.dtype)
+    return out
 
 
 def concat(*parts: Rows) -> Rows:

@@ -149,9 +149,18 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
     rows["trace_lo"] = [int.from_bytes(each[8:], "big") for each in ids]
     for name, field in TEXTS.items():
         rows[field] = hashes(texts, get(name).cast(pa.string()))
-    for name, field in {**NUMBERS, "CostPico": "cost", "CostSources": "cost_sources", "Turn": "turn", "Flags": "flags", "Deleted": "deleted",
-                        "SessionNameAt": "session_name_at", "SessionNameSpan": "session_name_span", "UserAt": "user_at",
-                        "UserSpan": "user_span"}.items():
+    for name, field in {
+        **NUMBERS,
+        "CostPico": "cost",
+        "CostSources": "cost_sources",
+        "Turn": "turn",
+        "Flags": "flags",
+        "Deleted": "deleted",
+        "SessionNameAt": "session_name_at",
+        "SessionNameSpan": "session_name_span",
+        "UserAt": "user_at",
+        "UserSpan": "user_span",
+    }.items():
         rows[field] = number(name)
     for name, field in {"Start": "start", "End": "end", "Arrival": "arrival"}.items():
         rows[field] = number(name).astype("datetime64[ns]").astype(np.int64)
@@ -179,8 +188,14 @@ def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int6
             said = pa.array([f"{head[at]}\0{text}" for at, text in zip(owner.tolist(), said.to_pylist(), strict=True)], pa.string())
         add(what, values, value=hashes(texts, said))
     keys = get("Metadata.Key")
-    add("metadata", keys, key=hashes(texts, keys.flatten().cast(pa.string())), value=hashes(texts, get("Metadata.Value").flatten()),
-        at=np.asarray(get("Metadata.At").flatten()), span=np.asarray(get("Metadata.Span").flatten()))
+    add(
+        "metadata",
+        keys,
+        key=hashes(texts, keys.flatten().cast(pa.string())),
+        value=hashes(texts, get("Metadata.Value").flatten()),
+        at=np.asarray(get("Metadata.At").flatten()),
+        span=np.asarray(get("Metadata.Span").flatten()),
+    )
     owner = np.concatenate(owners)
     by = np.argsort(owner, kind="stable")
     return np.concatenate(parts)[by], np.bincount(owner, minlength=len(rows))

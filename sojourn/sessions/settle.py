@@ -53,8 +53,10 @@ PROVIDER_ALIASES = {
 """Spellings seen in the world → the value of OpenTelemetry's gen_ai.provider.name."""
 
 FRAMEWORKS = frozenset(
-    "strands-agents strands gcp.vertex.agent langchain langgraph autogen crewai llamaindex llama_index haystack agno smolagents "
-    "pydantic-ai pydantic_ai microsoft.agent_framework semantic_kernel openai_agents litellm mastra traceloop vercel genkit dspy".split()
+    """
+    strands-agents strands gcp.vertex.agent langchain langgraph autogen crewai llamaindex llama_index haystack agno smolagents pydantic-ai
+    pydantic_ai microsoft.agent_framework semantic_kernel openai_agents litellm mastra traceloop vercel genkit dspy
+    """.split()  # noqa: SIM905 - a table of words, not a list of code
 )
 """Names of frameworks that stand where the provider should: dropped."""
 
@@ -90,12 +92,15 @@ def provider_of(told: str, model: str) -> str:
 
 
 def kinds(facts: Rows, agent_step: int) -> None:
-    """Infer the kind where none was told: a tool's name makes a tool, a model with usage a model call. `agent_step` is a hash of that name."""
+    """Infer the kind where none was told: a tool's name makes a tool, a model with usage a model call.
+
+    `agent_step` is the hash of that span name: a step of an agent is no call, whatever it sums up.
+    """
     kind = facts["kind"]
     told = kind != NOT_TOLD
     if told.all():
         return
-    usage = (facts["flags"] & FLAGS["usage"]) != 0
+    usage: Mask = (facts["flags"] & FLAGS["usage"]) != 0
     guess = np.where(facts["tool"] != 0, TOOL, np.where((facts["model"] != 0) & usage & (facts["name"] != agent_step), LLM, SPAN))
     facts["kind"] = np.where(told, kind, guess)
 
@@ -132,30 +137,27 @@ def cost(facts: Rows) -> Mask:
 
 
 class Providers:
-    """Hash of (provider told, model) → hash of the provider by one name. Remembers what it has seen, up to a bound."""
+    """(provider told, model) → the provider by one name, by hashes. Remembers what it has seen, up to a bound."""
 
     LIMIT = 10_000
 
     def __init__(self, texts: Any) -> None:
         self._texts = texts
-        self._known: dict[tuple[int, int], int] = {}
+        self._names: dict[tuple[int, int], str] = {}
 
     def settle(self, told: U64, model: U64) -> U64:
         """The settled provider's hash for each pair."""
-        pair = told * np.uint64(3) ^ model  # a key for grouping only; pairs that clash would need equal sums of random hashes
-        _, first, inverse = np.unique(pair, return_index=True, return_inverse=True)
+        key = told * np.uint64(3) ^ model  # for grouping only; two pairs clash where sums of random hashes are equal: never
+        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
         pairs = list(zip(told[first].tolist(), model[first].tolist(), strict=True))
-        missing = [each for each in pairs if each not in self._known]
-        if len(self._known) + len(missing) > self.LIMIT:
-            self._known, missing = {}, pairs
+        missing = [pair for pair in pairs if pair not in self._names]
+        if len(self._names) + len(missing) > self.LIMIT:
+            self._names, missing = {}, pairs
         if missing:
             self._learn(missing)
-        out: U64 = np.array([self._known[each] for each in pairs], np.uint64).take(inverse)
-        return out
+        return hashes(self._texts, pa.array([self._names[pair] for pair in pairs], pa.string())).take(inverse)
 
     def _learn(self, pairs: list[tuple[int, int]]) -> None:
-        codes = np.array(pairs, np.uint64).reshape(-1)
-        texts = pa.array(self._texts.lookup(codes)).to_pylist()
-        names = [provider_of(texts[i] or "", texts[i + 1] or "") for i in range(0, len(texts), 2)]
-        for pair, code in zip(pairs, hashes(self._texts, pa.array(names, pa.string())).tolist(), strict=True):
-            self._known[pair] = code
+        texts = pa.array(self._texts.lookup(np.array(pairs, np.uint64).reshape(-1))).to_pylist()
+        for at, pair in enumerate(pairs):
+            self._names[pair] = provider_of(texts[2 * at] or "", texts[2 * at + 1] or "")

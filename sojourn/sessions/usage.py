@@ -169,8 +169,8 @@ def _merge(facts: Rows, leaf: Mask, edges: list[tuple[int, int]]) -> tuple[Index
         if leaves:
             winner = leaves[0][2]
             keep[[row for *_, row in leaves[1:]]] = False
-            rest = sorted((row for row in together if row != winner), key=lambda row: (not leaf[row], facts["start"][row], facts["span"][row]))
-            changes.append((winner, rest))
+            others = sorted((not leaf[row], int(facts["start"][row]), int(facts["span"][row]), row) for row in together if row != winner)
+            changes.append((winner, [row for *_, row in others]))
     counted = np.flatnonzero(keep)
     used = take(facts, counted)
     place = {row: at for at, row in enumerate(counted.tolist())} if changes else {}
