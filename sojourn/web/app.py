@@ -1,0 +1,155 @@
+"""The page and the API: which address gives what. Matching is done on the raw path, so that any session id can be part of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from starlette.responses import Response
+
+from sojourn.errors import Unavailable
+from sojourn.web import answers, pages
+from sojourn.web.answers import Answer, Missing, Pairs
+from sojourn.web.parameters import BadParameter
+from sojourn.web.reading import Reading
+from sojourn.web.serving import Friends, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
+
+_SAFE: Final = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class BadAddress(ValueError):
+    """The address is not UTF-8 or has too many parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: the parts of its path as they came and decoded, and its parameters."""
+
+    raw: tuple[str, ...]
+    parts: tuple[str, ...]
+    pairs: Pairs
+    query: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> Asked:
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        raw = tuple(raw_path.decode("latin-1").strip("/").split("/"))
+        try:
+            parts = tuple(unquote_to_bytes(part).decode() for part in raw)
+            query = scope["query_string"].decode("latin-1")
+            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=200)
+        except ValueError as error:
+            raise BadAddress("address: is not percent-encoded UTF-8") from error
+        return cls(raw, parts, tuple(pairs), query)
+
+
+class Application:
+    """ASGI. Statements run in `workers`, so that a slow one never holds up the others."""
+
+    def __init__(self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], str]) -> None:
+        self._reading = reading
+        self._now = now
+        self._friends = friends
+        self._workers = workers
+        self._otlp = otlp
+        self._style = resources.files("sojourn.web").joinpath("static", "style.css").read_bytes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        response = await self._respond(scope)
+        if scope["method"] == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope) -> Response:
+        if not self._friends.welcome(scope):
+            return _json({"error": "host: this name does not belong here: use the address that the collector printed"}, 403)
+        if scope["method"] not in ("GET", "HEAD"):
+            return _json({"error": f"{scope['method']}: is not done here"}, 405, allow="GET, HEAD")
+        try:
+            asked = Asked.of(scope)
+        except BadAddress as error:
+            tell = _json if scope["path"].endswith(".json") else pages.failure
+            return _with_headers(tell({"error": str(error)}, 400))
+        if asked.raw == ("static", "style.css"):
+            return Response(self._style, media_type="text/css", headers=_SAFE | {"cache-control": "max-age=300"})
+        return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
+
+    def _answer(self, asked: Asked) -> Response:
+        """On a worker: find what is asked for, and tell what went wrong in the form that was asked for."""
+        wants_json = asked.raw[-1].endswith(".json")
+        tell = _json if wants_json else pages.failure
+        try:
+            route = self._json_route if wants_json else self._page_route
+            return route(asked)
+        except BadParameter as error:
+            return _with_headers(tell({"error": str(error)}, 400))
+        except Missing as error:
+            return _with_headers(tell({"error": str(error), **({"projects": error.projects} if error.projects else {})}, 404))
+        except Unavailable as error:
+            return _with_headers(tell({"error": str(error)}, 503), {"retry-after": str(round(error.retry_after))})
+        except Exception:
+            _log.exception("web: cannot answer %s", "/".join(asked.raw)[:200])
+            return _with_headers(tell({"error": "web: something went wrong here: see the collector's log"}, 500))
+
+    def _json_route(self, asked: Asked) -> Response:
+        match asked.raw:
+            case ("sessions.json",):
+                return _json(answers.sessions(self._reading, asked.pairs, self._now()))
+            case ("events.json",):
+                return _json(answers.events(self._reading, asked.pairs, self._now()))
+            case ("sessions", last) if last != ".json":
+                return _json(answers.session(self._reading, _without_json(last), asked.pairs, self._now()))
+            case ("traces", last) if last != ".json":
+                return _json(answers.trace(self._reading, _without_json(last), asked.pairs, self._now()))
+        raise Missing("address: there is nothing here")
+
+    def _page_route(self, asked: Asked) -> Response:
+        now = self._now()
+        match asked.raw:
+            case ("",) | ("sessions",):
+                return _page(pages.sessions(answers.sessions(self._reading, asked.pairs, now), asked.pairs, self._otlp, now))
+            case ("sessions", _):
+                answer = answers.session(self._reading, asked.parts[1], asked.pairs, now, pages.TRACES)
+                return _page(pages.session(answer, asked.pairs, now))
+            case ("traces", _):
+                return _page(pages.trace(answers.trace(self._reading, asked.parts[1], asked.pairs, now, pages.SPANS), asked.pairs, now))
+        raise Missing("address: there is nothing here")
+
+
+def _without_json(raw: str) -> str:
+    return unquote_to_bytes(raw.removesuffix(".json")).decode()
+
+
+def _json(answer: Answer, status: int = 200, **headers: str) -> Response:
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(body, status, _SAFE | headers, "application/json")
+
+
+def _page(html: str) -> Response:
+    return Response(html, 200, _SAFE, "text/html")
+
+
+def _with_headers(response: Any, headers: dict[str, str] | None = None) -> Response:
+    for name, value in (_SAFE | (headers or {})).items():
+        response.headers[name] = value
+    return response  # type: ignore[no-any-return]

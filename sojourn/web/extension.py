@@ -1,0 +1,82 @@
+"""The page and the HTTP API beside the collector."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sojourn.component import Extension, Service
+from sojourn.config.types import Duration, Endpoint
+
+if TYPE_CHECKING:
+    from sojourn.storage.database import Database
+
+_log = logging.getLogger(__name__)
+_OTLP = "http://127.0.0.1:4318"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What a running extension tells the engine."""
+
+    endpoints: dict[str, str]
+
+
+class Web(Extension):
+    """Sessions in the browser, and the same as JSON."""
+
+    endpoint: Endpoint = Endpoint("127.0.0.1", 4321)
+    """Where to listen. Behind a loopback address only requests to `localhost` and loopback addresses are answered."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names by which a reverse proxy on this machine asks for the page, such as `sojourn.example.org`."""
+    query_timeout: Duration = 20.0
+    """How long the database may work for one answer, for example 20s."""
+    workers: int = 4
+    """How many questions are put to the database at once."""
+
+    def open(self, service: Service) -> AbstractContextManager[Listening]:
+        return self._serve(service)
+
+    @contextlib.contextmanager
+    def _serve(self, service: Service) -> Iterator[Listening]:
+        database = service.database()
+        if database is None:
+            _log.info("web: not started: no exporter of this collector keeps sessions")
+            yield Listening({})
+            return
+        with self._serve_database(service, database) as listening:
+            yield listening
+
+    @contextlib.contextmanager
+    def _serve_database(self, service: Service, database: Database) -> Iterator[Listening]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        from sojourn.web.app import Application
+        from sojourn.web.reading import Reading
+        from sojourn.web.serving import Friends, address, listen, serving
+
+        socket = listen("extensions::web::endpoint", self.endpoint)
+        workers = ThreadPoolExecutor(self.workers, thread_name_prefix="web-query")
+        friends = Friends(self.endpoint, self.allowed_hosts)
+        reading = Reading(database, self.query_timeout)
+        application = Application(reading, service.host.clock.now, friends, workers, lambda: _otlp(service.host.data_dir))
+        try:
+            with serving(application, socket, "web"):
+                yield Listening({"web": address(socket)})
+        finally:
+            workers.shutdown(cancel_futures=True)
+
+
+def _otlp(data_dir: Path | None) -> str:
+    """Where this collector takes OTLP over HTTP, for the page that tells how to send."""
+    try:
+        found = json.loads((data_dir / "endpoints.json").read_text("utf-8"))["otlp_http"] if data_dir else None
+    except (OSError, ValueError, KeyError):
+        found = None
+    return f"http://{found}" if found else _OTLP

@@ -1,0 +1,110 @@
+"""Serve an ASGI application from a thread of its own, and tell friends from strangers by the Host header."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
+from typing import Any, Final, cast
+
+import uvicorn
+
+from sojourn.config.types import Endpoint
+from sojourn.errors import ConfigError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+_LEAVE_SECONDS: Final = 3
+
+
+def listen(where: str, endpoint: Endpoint) -> socket.socket:
+    """A listening socket. ConfigError if the address cannot be had."""
+    host = Endpoint.parse(endpoint.bind).host
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=256)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{where}: cannot listen on {endpoint}: {reason}: choose another endpoint or stop what uses it") from error
+
+
+def address(listening: socket.socket) -> str:
+    """host:port of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return str(Endpoint(host, port))
+
+
+@contextlib.contextmanager
+def serving(application: Application, listening: socket.socket, name: str) -> Iterator[None]:
+    """Serve until left; then open requests have a moment to end."""
+    server = uvicorn.Server(_settings(application))
+    thread = threading.Thread(target=_run, args=(server, listening, name), name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(_LEAVE_SECONDS * 3)
+        listening.close()
+
+
+def _settings(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        cast(Any, application),
+        interface="asgi3",
+        lifespan="off",
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_LEAVE_SECONDS,
+        limit_concurrency=512,
+    )
+
+
+def _run(server: uvicorn.Server, listening: socket.socket, name: str) -> None:
+    try:
+        server.run(sockets=[listening])
+    except Exception:
+        _log.exception("%s: stopped serving: restart the collector", name)
+
+
+class Friends:
+    """Which Host headers are answered: behind a loopback address only names that mean this machine (DNS rebinding)."""
+
+    def __init__(self, endpoint: Endpoint, allowed: Collection[str] = ()) -> None:
+        self._anyone = not _loopback(endpoint.host)
+        self._allowed = {name.lower() for name in allowed}
+
+    def welcome(self, scope: Scope) -> bool:
+        if self._anyone:
+            return True
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        name = _host_name(hosts[0]) if len(hosts) == 1 else ""
+        return _loopback(name) or name.endswith(".localhost") or name in self._allowed
+
+
+def _host_name(header: str) -> str:
+    name = header.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() and ":" in name else name
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,89 @@
+"""How numbers, times and flags read for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+FLAGS: Final = {
+    "activity_after_end": "Activity went on after an explicit end.",
+    "bad_time": "A span's time was impossible and was clamped.",
+    "clock_skew": "A sender's clock runs ahead.",
+    "conflicting_ids": "Some traces name more than one session.",
+    "cycle": "Spans name each other as parents; the loop was cut.",
+    "late_data": "Data came after the session had ended for good.",
+    "limited": "More came than is kept.",
+    "over_cost": "The cost limit is exceeded.",
+    "over_duration": "The duration limit is exceeded.",
+    "over_tokens": "The token limit is exceeded.",
+    "over_traces": "The limit of traces is exceeded.",
+    "told_twice": "Some calls were told more than once and are counted once.",
+    "truncated": "A long value was cut.",
+    "truncated_id": "The session id was too long and was shortened.",
+    "unpriced": "Some calls have no known price: the cost is of the others.",
+}
+UNKNOWN: Final = "\N{EN DASH}"
+REASONS: Final = {
+    "explicit": "ended by the application",
+    "continued": "continued as another session",
+    "idle_timeout": "silent for too long",
+    "max_duration": "reached its longest duration",
+    "max_traces": "reached its greatest number of traces",
+}
+
+
+def moment(text: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time as the API writes it."""
+    whole = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    fraction = text[20:].rstrip("Z") if text[19:20] == "." else ""
+    return int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000_000 + int(fraction.ljust(9, "0") or "0")
+
+
+def clock(text: str) -> str:
+    """`2026-01-31 09:30:00`, UTC."""
+    return text[:19].replace("T", " ")
+
+
+def duration(nanoseconds: int | str) -> str:
+    """`850 ms`, `3.4 s`, `12 m 05 s`, `3 h 20 m`, `2 d 4 h`."""
+    ns = int(nanoseconds)
+    for unit, size in (("ns", 1_000), ("µs", 1_000_000), ("ms", 1_000_000_000)):
+        if ns < size:
+            value = ns / (size / 1_000)
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "ns" else f"{value:.1f} {unit}"
+    seconds = ns / 1e9
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if hours < 1:
+        return f"{minutes} m {int(seconds % 60):02d} s"
+    return f"{hours} h {minutes % 60:02d} m" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def ago(text: str, now: int) -> str:
+    """`3 m ago`; the time itself if it lies in the future."""
+    silent = now - moment(text)
+    if silent < 0:
+        return clock(text)
+    units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+    name, size = next(((name, size) for name, size in units if silent >= size * 1_000_000_000), ("s", 1))
+    return f"{silent // (size * 1_000_000_000)} {name} ago"
+
+
+def money(text: str | None) -> str:
+    """`$0.0042`, `$1,234.50`; a dash for what nobody knows."""
+    if text is None:
+        return UNKNOWN
+    amount = Decimal(text)
+    if amount == 0 or amount >= Decimal("0.1"):
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if amount >= Decimal("0.001") else f"${amount.normalize():f}"
+
+
+def number(value: int | str | None) -> str:
+    return UNKNOWN if value is None else f"{int(value):,}"
+
+
+def short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,182 @@
+"""The list of sessions: what may be asked for, and that paging shows each session exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.web.conftest import Store, fresh_database, page
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "'; DROP TABLE session_rows; --",
+    "a\\'b\t\n\x01",
+    "\u202egnp.exe",
+    "%2e%2e%2f{x:String}",
+    "n" * 300,
+    "{{7*7}}",
+)
+
+
+def ids(web: httpx.Client, **parameters: object) -> list[str]:
+    answer = web.get("/sessions.json", params={key.replace("meta_", "meta."): str(value) for key, value in parameters.items()})
+    assert answer.status_code == 200, answer.text
+    return [session["session_id"] for session in answer.json()["sessions"]]
+
+
+@pytest.fixture(scope="module")
+def shop(directory: Path) -> Iterator[httpx.Client]:
+    """Four sessions that differ in everything."""
+    with fresh_database(directory) as database, page(database) as web:
+        fill(Store(database))
+        yield web
+
+
+def fill(store: Store) -> None:
+    store.sessions(
+        {"session_id": "s-1", "start": 0, "end": 60, "Name": "Refund", "UserId": "ann", "Services": ["chat"], "Models": ["gpt-5"]},
+        {
+            "session_id": "s-2",
+            "start": 100,
+            "end": 130,
+            "State": "idle",
+            "Tags": ["vip"],
+            "Metadata": {"plan": "Gold"},
+            "CostPico": 2 * 10**12,
+        },
+        {"session_id": "s-3", "start": 200, "end": 290, "State": "ended", "Status": "error", "Project": "shop", "InputTokens": 900},
+        {"session_id": "s-4", "start": 250, "end": 300, "Metadata": {"plan": "gold", "empty": ""}, "CostPico": 5 * 10**9, "InputTokens": 5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, ["s-4", "s-3", "s-2", "s-1"]),
+        ({"search": "REFUND"}, ["s-1"]),
+        ({"search": "ann"}, ["s-1"]),
+        ({"search": "gold"}, ["s-4", "s-2"]),
+        ({"search": "s-"}, ["s-4", "s-3", "s-2", "s-1"]),
+        ({"search": "%"}, []),
+        ({"project": "shop"}, ["s-3"]),
+        ({"user": "ann"}, ["s-1"]),
+        ({"user": "an"}, []),
+        ({"state": "idle"}, ["s-2"]),
+        ({"status": "error"}, ["s-3"]),
+        ({"service": "chat"}, ["s-1"]),
+        ({"model": "gpt-5"}, ["s-1"]),
+        ({"tag": "vip"}, ["s-2"]),
+        ({"meta_plan": "gold"}, ["s-4"]),
+        ({"meta_empty": ""}, ["s-4"]),
+        ({"meta_plan": "gold", "meta_other": ""}, []),
+        ({"since": "2025-12-31T23:02:30Z"}, ["s-4", "s-3"]),
+        ({"until": "2025-12-31T23:01:50.5Z"}, ["s-2", "s-1"]),
+        ({"since": "2025-12-31T23:02:00+00:00", "until": "2025-12-31T23:02:00Z"}, ["s-2"]),
+        ({"since": "1h"}, ["s-4", "s-3", "s-2", "s-1"]),
+        ({"since": "56m30s"}, ["s-4", "s-3"]),
+        ({"min_cost": "0.005"}, ["s-4", "s-2"]),
+        ({"min_cost": "0.005000000001"}, ["s-2"]),
+        ({"min_tokens": "5"}, ["s-4", "s-3"]),
+        ({"min_wall": "1m"}, ["s-3", "s-1"]),
+        ({"sort": "start"}, ["s-1", "s-2", "s-3", "s-4"]),
+        ({"sort": "-wall_ns"}, ["s-3", "s-1", "s-4", "s-2"]),
+        ({"sort": "cost"}, ["s-4", "s-2", "s-1", "s-3"]),
+        ({"sort": "-cost"}, ["s-2", "s-4", "s-1", "s-3"]),
+        ({"sort": "-total_tokens", "limit": 1}, ["s-3"]),
+    ],
+)
+def test_filters_and_order(shop: httpx.Client, parameters: dict[str, object], expected: list[str]) -> None:
+    """Every filter keeps what it says, sessions are chosen by overlap with the time asked for, and unknown costs stand last."""
+    assert ids(shop, **parameters) == expected
+
+
+@pytest.mark.parametrize("sort", ["-end", "start", "cost", "-cost", "-total_tokens", "wall_ns", "-last_seen", "-turn_p95_ns"])
+@pytest.mark.parametrize("limit", [1, 3])
+def test_paging_shows_each_session_once(store: Store, web: httpx.Client, sort: str, limit: int) -> None:
+    """Ties are broken by project and id, whatever the sort, and the pages together are the whole list."""
+    costs = (-1, -1, 7, 7, 10**15 + 1, 10**15 + 2, 0)
+    store.sessions(*({"session_id": f"s{i % 5}", "Project": f"p{i // 5}", "CostPico": costs[i], "InputTokens": i % 2} for i in range(7)))
+    whole = web.get("/sessions.json", params={"sort": sort}).json()["sessions"]
+    seen, after = [], None
+    for _ in range(10):
+        part = web.get("/sessions.json", params={"sort": sort, "limit": limit} | ({"after": after} if after else {})).json()
+        seen += part["sessions"]
+        after = part["next"]
+        if after is None:
+            break
+    assert [(s["project"], s["session_id"]) for s in seen] == [(s["project"], s["session_id"]) for s in whole]
+    assert len({(s["project"], s["session_id"]) for s in seen}) == 7
+
+
+def test_a_session_in_json(store: Store, web: httpx.Client) -> None:
+    """Names are those of the columns, times carry nine digits, counts are whole, money is text."""
+    store.sessions(
+        {"session_id": "a", "start": 0.000000001, "end": 2, "InputTokens": 2**63, "CostPico": 4_200_000_000, "Metadata": {"k": "v"}}
+    )
+    session = web.get("/sessions.json").json()["sessions"][0]
+    assert session["start"] == "2025-12-31T23:00:00.000000001Z"
+    assert session["wall_ns"] == 1_999_999_999
+    assert session["input_tokens"] == 2**63
+    assert session["cost"] == "0.0042"
+    assert session["metadata"] == {"k": "v"}
+    assert {"tenant", "project", "name_source", "llm_calls", "turn_p50_ns", "cost_source", "first_input", "revision"} <= session.keys()
+    assert not {"version", "deleted", "cost_pico", "Cost"} & session.keys()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=1001", "limit=0", "limit=x", "limit=-1", "limit=1e2", "after=xyz", "after=W10", "sort=name", "sort=Cost", "sort=cost;",
+        "sort=version", "state=dead", "status=fine", "since=yesterday", "since=2026-13-01", "until=5", "min_cost=a", "min_cost=-1",
+        "min_tokens=1.5", "min_wall=60", "frobnicate=1", "meta.=x", "user=a&user=b", "user=%ff", "search=" + "x" * 5000,
+        "after=WyItZW5kIiwiMSIsIiIsImEiXQ", "after=WyItZW5kIixudWxsLCIiLCJhIl0", "sort=cost&after=WyItZW5kIiwiMjAyNSIsIiIsImEiXQ",
+    ],
+)  # fmt: skip
+def test_bad_questions(shop: httpx.Client, query: str) -> None:
+    """What cannot be asked is refused with 400 and a sentence, as JSON or as a page."""
+    answer = shop.get(f"/sessions.json?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    html = shop.get(f"/sessions?{query}")
+    assert html.status_code == 400
+    assert html.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_values_are_only_values(store: Store, web: httpx.Client, text: str) -> None:
+    """Any text can be searched for, filtered by, listed and paged behind, and comes back as it is."""
+    store.sessions(
+        {"session_id": text, "Project": text, "Name": text, "UserId": text, "Tags": [text], "Metadata": {text: text}}, {"session_id": "z"}
+    )
+    for parameters in ({"search": text}, {"project": text}, {"user": text}, {"tag": text}, {f"meta.{text}": text}):
+        found = web.get("/sessions.json", params=parameters).json()["sessions"]
+        assert [session["session_id"] for session in found] == [text]
+    first = web.get("/sessions.json", params={"limit": 1, "sort": "end"}).json()
+    rest = web.get("/sessions.json", params={"limit": 1, "sort": "end", "after": first["next"]}).json()
+    assert {first["sessions"][0]["session_id"], rest["sessions"][0]["session_id"]} == {text, "z"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_on_pages(store: Store, web: httpx.Client, text: str) -> None:
+    """Nothing that a sender wrote becomes markup."""
+    store.sessions({"session_id": text, "Name": text, "UserId": text, "Tags": [text], "Metadata": {text: text}, "Models": [text]})
+    many = web.get("/sessions", params={"search": text, f"meta.{text}": text})
+    assert many.status_code == 200
+    link = many.text.split('href="/sessions/')[1].split('"')[0]
+    one = web.get(f"/sessions/{link}")
+    assert one.status_code == 200
+    for html in (many.text, one.text):
+        assert "<script" not in html
+        assert "49" not in html or text != "{{7*7}}"
+    assert "script" not in many.headers["content-security-policy"].replace("script-src 'none'", "")
+
+
+def test_nothing_stored_yet(web: httpx.Client) -> None:
+    """An empty database is an empty list, and the page says how to send."""
+    assert web.get("/sessions.json").json() == {"sessions": [], "next": None}
+    html = web.get("/")
+    assert html.status_code == 200
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in html.text
