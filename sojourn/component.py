@@ -102,9 +102,12 @@ class Export(Protocol):
 
 
 class Component(BaseModel):
-    """What all descriptions share: immutable, and a key that nobody knows is an error."""
+    """What all descriptions share: immutable, and a key that nobody knows is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    The docstring below a field is its entry in the manual; it is read from the source when the manual is asked for, not at every start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Receiver(Component):

@@ -17,10 +17,9 @@ REDACTED: Final = "<redacted>"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the manual calls a type, with an example."""
+    """What the manual calls a type."""
 
     name: str
-    example: str
 
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -79,10 +78,10 @@ def format_size(size: int) -> str:
     return str(size)
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration), Word("duration", "30m")]
+Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration), Word("duration")]
 """A length of time: seconds as a float in Python, '30m' in YAML."""
 
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Word("size", "64MiB")]
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), Word("size")]
 """A number of bytes: an int in Python, '64MiB' in YAML."""
 
 
@@ -90,7 +89,7 @@ class Secret:
     """A text that is never printed: only reveal() gives it away."""
 
     __slots__ = ("_text",)
-    word = Word("secret", "${env:TOKEN}")
+    word = Word("secret")
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -128,7 +127,7 @@ class Url:
     """An address that may carry a password: printed without it, reveal() gives all of it."""
 
     __slots__ = ("_text",)
-    word = Word("url", "clickhouse://user:password@host:8443/otel")
+    word = Word("url")
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -176,7 +175,7 @@ class Endpoint:
     """A name or an address, without brackets; '' for every interface."""
     port: int
 
-    word = Word("endpoint", "127.0.0.1:4317")
+    word = Word("endpoint")
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

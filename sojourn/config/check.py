@@ -1,0 +1,155 @@
+"""Rules that no component can check alone: references between sections, the order of processors, what may share a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sojourn.config.model import KINDS, SIGNALS, Description, Kind, Pipeline
+from sojourn.config.problems import Place, Problem, nearest
+from sojourn.config.tree import Node
+
+_BEFORE: Final = {"aggregate": "session", "lifecycle": "aggregate"}
+_KEEPS_SESSIONS: Final = ("aggregate", "lifecycle")
+
+
+def check(description: Description) -> list[Problem]:
+    """Everything that is wrong between the parts."""
+    return [
+        *_extensions(description),
+        *_durable(description),
+        *(problem for id_, pipeline in description.service.pipelines.items() for problem in _pipeline(description, id_, pipeline)),
+        *_none(description),
+        *_lanes(description),
+        *_databases(description),
+    ]
+
+
+def _at(description: Description, *path: str) -> Place:
+    node = description.tree
+    for key in path:
+        following = node.child(key)
+        if following is None:
+            break
+        node = following
+    return node.place
+
+
+def _problem(description: Description, path: tuple[str, ...], message: str) -> Problem:
+    return Problem(_at(description, *path), path, message)
+
+
+def _configured(description: Description, kind: Kind) -> list[str] | None:
+    """The ids of a section; None if it is no map, which is told elsewhere."""
+    section = description.tree.child(kind)
+    if section is None or section.value is None:
+        return []
+    return list(section.value) if isinstance(section.value, dict) else None
+
+
+def _none(description: Description) -> Iterator[Problem]:
+    if not description.service.pipelines:
+        yield _problem(description, ("service", "pipelines"), "has no pipeline: add traces: {receivers: [otlp], exporters: [clickhouse]}")
+
+
+def _extensions(description: Description) -> Iterator[Problem]:
+    configured = _configured(description, "extensions")
+    for index, id_ in enumerate(description.service.extensions):
+        if configured is not None and id_ not in configured:
+            yield _missing(description, ("service", "extensions", str(index)), "extension", id_, configured)
+
+
+def _missing(description: Description, path: tuple[str, ...], word: str, id_: str, configured: list[str]) -> Problem:
+    hint = nearest(id_, configured) or f"; add it under {word}s"
+    return Problem(_at(description, *path), path[:-1], f"{word} {id_} is not configured{hint}")
+
+
+def _pipeline(description: Description, id_: str, pipeline: Pipeline) -> Iterator[Problem]:
+    path = ("service", "pipelines", id_)
+    signal, slash, name = id_.partition("/")
+    if signal not in SIGNALS or (slash and not name):
+        yield _problem(description, path, f"is not a pipeline: write traces, logs or metrics, or traces/name{_near_signal(signal)}")
+        return
+    for kind in KINDS[:3]:
+        ids: tuple[str, ...] = getattr(pipeline, kind)
+        configured = _configured(description, kind)
+        if not ids and kind != "processors":
+            yield _problem(description, path, f"has no {kind[:-1]}: add {kind}: [{', '.join(configured or ['…'])}]")
+        for index, component in enumerate(ids):
+            if configured is not None and component not in configured:
+                yield _missing(description, (*path, kind, str(index)), kind[:-1], component, configured)
+    yield from _processors(description, path, pipeline)
+
+
+def _near_signal(signal: str) -> str:
+    near = nearest(signal, SIGNALS)
+    return near if "did you mean" in near else ""
+
+
+def _processors(description: Description, path: tuple[str, ...], pipeline: Pipeline) -> Iterator[Problem]:
+    seen: list[str] = []
+    for index, id_ in enumerate(pipeline.processors):
+        place = _at(description, *path, "processors", str(index))
+        type_ = description.type_of("processors", id_)
+        earlier = _BEFORE.get(type_)
+        if id_ in pipeline.processors[:index]:
+            yield Problem(place, (*path, "processors"), f"{id_} is there twice: keep one of them")
+        elif earlier and earlier not in seen:
+            order = " → ".join((*_BEFORE.values(), "lifecycle"))
+            yield Problem(place, (*path, "processors"), f"{id_} needs {earlier} before it: the order is {order}")
+        seen.append(type_)
+    for index, id_ in enumerate(pipeline.exporters):
+        exporter = description.exporters.get(id_)
+        if exporter is not None and exporter.raw and pipeline.processors:
+            yield Problem(
+                _at(description, *path, "exporters", str(index)),
+                (*path, "exporters"),
+                f"{id_} sends requests on as they came, so it cannot stand behind processors yet: give it a pipeline without processors",
+            )
+
+
+def _durable(description: Description) -> Iterator[Problem]:
+    section = description.tree.child("receivers") or Node({}, Place(""))
+    for id_, receiver in section.children():
+        acknowledge = receiver.child("acknowledge")
+        if acknowledge is not None and acknowledge.value == "durable":
+            message = "durable needs the write-ahead log, which does not exist yet: write received or committed"
+            yield _problem(description, ("receivers", id_, "acknowledge"), message)
+
+
+def _lanes(description: Description) -> Iterator[Problem]:
+    """Within a lane a span no longer says which of two pipelines it came by."""
+    pipelines = description.service.pipelines
+    for lane in description.lanes():
+        first: dict[str, str] = {}
+        for id_ in lane:
+            signal = id_.partition("/")[0]
+            other = first.setdefault(signal, id_)
+            if other != id_:
+                shared = sorted(set(pipelines[id_].processors) & set(pipelines[other].processors)) or sorted(pipelines[id_].processors)
+                own = f"{shared[0]}/{id_.partition('/')[2] or 'other'}"
+                message = f"shares the processor {shared[0]} with {other}, which has the same signal: give it its own, such as {own}"
+                yield _problem(description, ("service", "pipelines", id_), message)
+
+
+def _databases(description: Description) -> Iterator[Problem]:
+    """Two lanes that keep sessions would replace each other's rows in one database."""
+    writers: dict[object, tuple[str, ...]] = {}
+    for lane in description.lanes():
+        pipelines = [description.service.pipelines[id_] for id_ in lane]
+        if not any(description.type_of("processors", id_) in _KEEPS_SESSIONS for pipeline in pipelines for id_ in pipeline.processors):
+            continue
+        for id_ in dict.fromkeys(id_ for pipeline in pipelines for id_ in pipeline.exporters):
+            other = writers.setdefault(_target(description, id_), lane)
+            if other is not lane:
+                message = (
+                    f"keeps sessions in the same database as {other[0]} ({id_}): let both share the processors, or write to two databases"
+                )
+                yield _problem(description, ("service", "pipelines", lane[0]), message)
+
+
+def _target(description: Description, id_: str) -> object:
+    """What tells two exporters' databases apart."""
+    exporter = description.exporters.get(id_)
+    endpoint = getattr(exporter, "endpoint", None)
+    return id_ if endpoint is None else (type(exporter), str(endpoint), getattr(exporter, "database", None))
