@@ -16,6 +16,8 @@ from sojourn.sessions.packed import Index, Mask, Rows, concat, take
 
 LLM, EMBEDDING, RERANK = (KINDS.index(kind) for kind in ("llm", "embedding", "rerank"))
 NONE, MANY = -1, -2
+REPORTED = 1
+"""otel_traces.CostSource of a cost that the producer told."""
 WALK = 32
 """Steps up a tree one by one before all rows are looked at together."""
 PAIRS_LIMIT = 2000
@@ -49,15 +51,17 @@ def find_calls(groups: Groups, facts: Rows, up: Index) -> Calls:
     telling = model & usage
     tip = only_below(up, np.flatnonzero(telling))
     leaf = telling & (tip == NONE)
-    edges, limited = _same_call(groups, facts, telling, leaf, tip)
-    counted, used, twice = _merge(facts, leaf, edges)
+    edges, limited = _same_call(groups, facts, model, telling, tip)
+    together = _joined(edges)
+    counted, used, twice = _merge(facts, leaf, [rows for rows in together if leaf[rows].any()])
+    refused = _refused(facts, model, usage, counted, twice, up, [rows for rows in together if not leaf[rows].any()])
     extra = _top_usage(groups, usage, telling, up)
     if len(extra):
         counted = np.concatenate([counted, extra])
         by = np.argsort(counted, kind="stable")
         used = take(concat(used, take(facts, extra)), by)
         counted = counted[by]
-    return Calls(counted, _refused(model & ~usage, model, np.flatnonzero(leaf), up), used, twice, limited)
+    return Calls(counted, refused, used, twice, limited)
 
 
 def only_below(up: Index, marked: Index) -> Index:
@@ -101,13 +105,14 @@ def ancestors(up: Index, rows: Index) -> Mask:
         at = up.take(at)
 
 
-def _same_call(groups: Groups, facts: Rows, telling: Mask, leaf: Mask, tip: Index) -> tuple[list[tuple[int, int]], Index]:
+def _same_call(groups: Groups, facts: Rows, model: Mask, telling: Mask, tip: Index) -> tuple[list[tuple[int, int]], Index]:
     """Pairs of rows that tell the same call, and rows of traces where not all pairs were compared."""
-    rows = np.flatnonzero(telling)
+    rows = np.flatnonzero(model)
     edges: list[tuple[int, int]] = []
     for run in _runs(rows, groups.number.take(rows), facts["response"].take(rows)):
         edges += [(run[0], other) for other in run[1:]]
-    edges += _over_one_leaf(facts, telling, leaf, tip)
+    edges += _over_one_leaf(facts, rows.compress(tip.take(rows) >= 0), tip)
+    rows = np.flatnonzero(telling)
     spent = rows.compress((facts["input_tokens"].take(rows) | facts["output_tokens"].take(rows)) != 0)
     pair = facts["input_tokens"].take(spent).astype(np.uint64) << np.uint64(32) | facts["output_tokens"].take(spent)
     limited: list[int] = []
@@ -138,9 +143,8 @@ def _runs(rows: Index, number: np.ndarray, value: np.ndarray) -> Iterator[list[i
         yield rows[start[which] : start[which] + sizes[which]].tolist()
 
 
-def _over_one_leaf(facts: Rows, telling: Mask, leaf: Mask, tip: Index) -> list[tuple[int, int]]:
-    """A model span above exactly one leaf, with the leaf's tokens, unless both have response ids that differ."""
-    outer = np.flatnonzero(telling & ~leaf & (tip >= 0))
+def _over_one_leaf(facts: Rows, outer: Index, tip: Index) -> list[tuple[int, int]]:
+    """Model spans above exactly one leaf that tell the leaf's tokens, unless both have response ids that differ."""
     inner = tip.take(outer)
     same = facts["input_tokens"].take(outer) == facts["input_tokens"].take(inner)
     same &= facts["output_tokens"].take(outer) == facts["output_tokens"].take(inner)
@@ -160,38 +164,37 @@ def _two_instrumentations(facts: Rows, run: list[int]) -> list[tuple[int, int]]:
     return [(run[a], run[b]) for a, b in zip(*(side.tolist() for side in np.nonzero(inside)), strict=True)]
 
 
-def _merge(facts: Rows, leaf: Mask, edges: list[tuple[int, int]]) -> tuple[Index, Rows, Index]:
+def _merge(facts: Rows, leaf: Mask, together: list[list[int]]) -> tuple[Index, Rows, Index]:
     """One counted row per call: the leaf with the least (start, span); what only its other tellings know is taken from them."""
     keep = leaf.copy()
     changes: list[tuple[int, list[int]]] = []
-    for together in _joined(edges):
-        leaves = sorted((int(facts["start"][row]), int(facts["span"][row]), row) for row in together if leaf[row])
-        if leaves:
-            winner = leaves[0][2]
-            keep[[row for *_, row in leaves[1:]]] = False
-            others = sorted((not leaf[row], int(facts["start"][row]), int(facts["span"][row]), row) for row in together if row != winner)
-            changes.append((winner, [row for *_, row in others]))
+    for rows in together:
+        by_age = sorted((not leaf[row], int(facts["start"][row]), int(facts["span"][row]), row) for row in rows)
+        winner, *rest = [row for *_, row in by_age]
+        keep[[row for row in rest if leaf[row]]] = False
+        changes.append((winner, rest))
     counted = np.flatnonzero(keep)
     used = take(facts, counted)
     place = {row: at for at, row in enumerate(counted.tolist())} if changes else {}
     for winner, rest in changes:
         _complete(used, place[winner], facts[rest])
-    return counted, used, np.array(sorted(row for winner, rest in changes for row in [winner, *rest]), np.intp)
+    return counted, used, np.array(sorted(row for rows in together for row in rows), np.intp)
 
 
 def _complete(used: Rows, at: int, others: Rows) -> None:
-    """What only another telling knows; a cost reported on any of them goes before a computed one."""
-    for name in ("cache_read", "cache_write", "reasoning", "response", "user", "model", "provider"):
-        if not used[name][at]:
-            known = others[name][others[name] != 0]
-            if len(known):
-                used[name][at] = known[0]
-    reported = others["cost"][others["cost_source"] == 1]
-    if used["cost_source"][at] != 1 and len(reported):
-        used["cost"][at], used["cost_source"][at] = reported[0], 1
-    known = others[others["cost"] >= 0]
-    if used["cost"][at] < 0 and len(known):
-        used["cost"][at], used["cost_source"][at] = known["cost"][0], known["cost_source"][0]
+    """What only another telling knows, the leaf-most and earliest first; a reported cost goes before a computed one."""
+    reported = others["cost"][others["cost_source"] == REPORTED]
+    if used["cost_source"][at] != REPORTED and len(reported):
+        used["cost"][at], used["cost_source"][at] = reported[0], REPORTED
+    for name in ("cache_read", "cache_write", "reasoning", "user"):
+        knowing = np.flatnonzero(others[name])
+        if used[name][at] or not len(knowing):
+            continue
+        other = others[knowing[0]]
+        used[name][at] = other[name]
+        alike = other["input_tokens"] == used["input_tokens"][at] and other["output_tokens"] == used["output_tokens"][at]
+        if name.startswith("cache") and used["cost_source"][at] != REPORTED and other["cost"] >= 0 and alike:
+            used["cost"][at], used["cost_source"][at] = other["cost"], other["cost_source"]  # priced with the cached tokens
 
 
 def _joined(edges: list[tuple[int, int]]) -> list[list[int]]:
@@ -222,15 +225,24 @@ def _top_usage(groups: Groups, usage: Mask, telling: Mask, up: Index) -> Index:
     return rows.compress(~_below(up, rows, usage))
 
 
-def _refused(silent: Mask, model: Mask, leaves: Index, up: Index) -> Index:
-    """Model spans without usage that have no model span below and no counted call above."""
+def _refused(facts: Rows, model: Mask, usage: Mask, counted: Index, told: Index, up: Index, together: list[list[int]]) -> Index:
+    """Model spans without usage, no model span below and no counted call above; told under one response id they are one."""
+    silent = model & ~usage
+    silent[told] = False
     rows = np.flatnonzero(silent)
     if not len(rows):
         return rows
     rows = rows.compress(~ancestors(up, np.flatnonzero(model)).take(rows))
     call = np.zeros(len(up), bool)
-    call[leaves] = True
-    return rows.compress(~_below(up, rows, call))
+    call[counted] = True
+    rows = rows.compress(~_below(up, rows, call))
+    if together:
+        alone = set(rows.tolist())
+        for group in together:
+            same = sorted((int(facts["start"][row]), int(facts["span"][row]), row) for row in group if row in alone)
+            alone -= {row for *_, row in same[1:]}
+        rows = np.array(sorted(alone), np.intp)
+    return rows
 
 
 def _below(up: Index, rows: Index, marked: Mask) -> Mask:
