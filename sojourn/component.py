@@ -148,7 +148,7 @@ class Exporter(Component):
         """Read access to what was stored, for processors whose state was forgotten. Default: there is none."""
         return _Nothing()
 
-    def database(self, host: Host) -> Database | None:
+    def stores_in(self, host: Host) -> Database | None:
         """The database that the rows go to, for extensions that show them. Opens nothing by itself. Default: there is none."""
         return None
 
