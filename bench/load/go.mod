@@ -1,0 +1,3 @@
+module sojourn.dev/bench/load
+
+go 1.25
