@@ -75,12 +75,22 @@ class Bench:
         until_quiet(pid)
         used, delivered = cpu(pid) - before, self._delivered(scenario) - already
         return {
-            "accepted": sent["accepted"], "delivered": delivered, "refused": sent["refused"] + sent["rejected"], "lost": sent["lost"],
-            "cpu": round(used / max(delivered, 1) * 1e6, 3), "rate": round(sent["accepted"] / sent["wall"]), "flow": round(delivered / flowed),
-            "share": round(busy / sent["wall"] * 100, 1), "loaded": loaded, "peak": memory(pid, "VmHWM"), "p50": sent["p50_ms"],
-            "p99": sent["p99_ms"], "sink_cpu": round((cpu(sink_pid) - sink_before) / max(delivered, 1) * 1e6, 3),
-            "sink": self._stats(), "answers": sent.get("answers", {}),
-        }  # fmt: skip
+            "accepted": sent["accepted"],
+            "delivered": delivered,
+            "refused": sent["refused"] + sent["rejected"],
+            "lost": sent["lost"],
+            "answers": sent.get("answers", {}),
+            "cpu": round(used / max(delivered, 1) * 1e6, 3),
+            "share": round(busy / sent["wall"] * 100, 1),
+            "rate": round(sent["accepted"] / sent["wall"]),
+            "flow": round(delivered / flowed),
+            "loaded": loaded,
+            "peak": memory(pid, "VmHWM"),
+            "p50": sent["p50_ms"],
+            "p99": sent["p99_ms"],
+            "sink_cpu": round((cpu(sink_pid) - sink_before) / max(delivered, 1) * 1e6, 3),
+            "sink": self._stats(),
+        }
 
     def _send(self, scenario: Scenario, seconds: float) -> dict:
         port = self.ports["GRPC" if scenario.protocol == "grpc" else "HTTP"]

@@ -6,10 +6,26 @@ from statistics import median
 
 from scenarios import SCENARIOS, Scenario
 
+HEADINGS = (
+    "scenario",
+    "collector",
+    "n",
+    "CPU-s/M min / median",
+    "spans/s",
+    "share of a core",
+    "MiB idle / loaded / peak",
+    "ack p50 / p99 ms",
+    "accepted = delivered",
+)
 UNITS = {
-    "cpu": "CPU-s per million spans", "peak": "MiB at most", "share": "% of a core", "flow": "spans/s through", "idle": "MiB idle",
-    "start": "s until it listens", "extra": "% more CPU than on one core",
-}  # fmt: skip
+    "cpu": "CPU-s per million spans",
+    "peak": "MiB at most",
+    "share": "% of a core",
+    "flow": "spans/s through",
+    "idle": "MiB idle",
+    "start": "s until it listens",
+    "extra": "% more CPU than on one core",
+}
 
 
 def brief(row: dict) -> str:
@@ -30,8 +46,8 @@ def render(rows: list[dict]) -> str:
     for row in rows:
         groups.setdefault((row["scenario"], row["subject"]), []).append(row)
     lines = [
-        "| scenario | collector | n | CPU-s/M min / median | spans/s | share of a core | MiB idle / loaded / peak | ack p50 / p99 ms | accepted = delivered |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {' | '.join(HEADINGS)} |",
+        "|" + " --- |" * len(HEADINGS),
     ]
     lines += [_line(scenario, subject, group) for (scenario, subject), group in groups.items()]
     return "\n".join([*lines, "", *_promises(groups)])
@@ -41,16 +57,21 @@ def _line(scenario: str, subject: str, group: list[dict]) -> str:
     def mid(key: str) -> float:
         return median(row[key] for row in group)
 
+    cells = [scenario, subject, str(len(group))]
     if "cpu" not in group[0]:
-        return f"| {scenario} | {subject} | {len(group)} | | | {mid('idle_share'):.1f} % | {mid('idle'):.0f} | | |"
+        share, idle = f"{mid('idle_share'):.1f} %", f"{mid('idle'):.0f}"
+        return f"| {' | '.join([*cells, '', '', share, idle, '', ''])} |"
     accepted, delivered = (sum(row[key] for row in group) for key in ("accepted", "delivered"))
     refused = sum(row["refused"] + row["lost"] for row in group)
-    arrived = f"{accepted} = {delivered}" if accepted == delivered else f"{accepted} ≠ {delivered}"
-    return (
-        f"| {scenario} | {subject} | {len(group)} | {min(row['cpu'] for row in group):.2f} / {mid('cpu'):.2f} | {mid('rate'):.0f} | {mid('share'):.0f} % "
-        f"| {mid('idle'):.0f} / {mid('loaded'):.0f} / {max(row['peak'] for row in group):.0f} | {mid('p50'):.0f} / {mid('p99'):.0f} "
-        f"| {arrived}{f', {refused} refused' if refused else ''} |"
-    )
+    cells += [
+        f"{min(row['cpu'] for row in group):.2f} / {mid('cpu'):.2f}",
+        f"{mid('rate'):.0f}",
+        f"{mid('share'):.0f} %",
+        f"{mid('idle'):.0f} / {mid('loaded'):.0f} / {max(row['peak'] for row in group):.0f}",
+        f"{mid('p50'):.0f} / {mid('p99'):.0f}",
+        f"{accepted} {'=' if accepted == delivered else '≠'} {delivered}" + (f", {refused} refused" if refused else ""),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _promises(groups: dict[tuple[str, str], list[dict]]) -> list[str]:
@@ -60,7 +81,8 @@ def _promises(groups: dict[tuple[str, str], list[dict]]) -> list[str]:
             measured = _measured(groups, scenario, metric)
             if measured is not None:
                 kept = measured <= bound if sense == "≤" else measured >= bound
-                lines.append(f"| {scenario.question}: {UNITS[metric]} | {sense} {bound:g} | {measured:g} | {'kept' if kept else '**broken**'} |")
+                verdict = "kept" if kept else "**broken**"
+                lines.append(f"| {scenario.question}: {UNITS[metric]} | {sense} {bound:g} | {measured:g} | {verdict} |")
     return lines
 
 
