@@ -5,6 +5,7 @@
 //! Source: <https://clickhouse.com/docs/interfaces/formats/Native> and `SerializationLowCardinality.cpp`.
 
 mod code;
+mod keys;
 mod kind;
 mod text;
 
@@ -16,25 +17,32 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::DataType;
 use kind::Kind;
-use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 
 /// One block with the columns (name, ClickHouse type) in that order; columns of `records` that are not asked for are left out. Empty for no rows.
 pub fn encode(records: &RecordBatch, columns: &[(String, String)], compress: bool) -> Result<Vec<u8>, String> {
     let plan = plan(records, columns)?;
-    let mut sink = Sink::new(compress);
+    let mut out = Vec::new();
+    let mut frame = compress.then(|| FrameEncoder::with_frame_info(FrameInfo::new().block_size(BlockSize::Max256KB), Vec::new()));
     if records.num_rows() > 0 {
-        let mut scratch = Vec::new();
-        varint(&mut scratch, plan.len());
-        varint(&mut scratch, records.num_rows());
-        for column in &plan {
-            text::write(&mut scratch, column.name.as_bytes());
-            text::write(&mut scratch, column.kind_name.as_bytes());
-            prefix(&mut scratch, &column.kind);
-            values(&mut scratch, &column.kind, column.array).map_err(|error| format!("column {}: {error}", column.name))?;
-            sink.take(&mut scratch)?;
+        varint(&mut out, plan.len());
+        varint(&mut out, records.num_rows());
+    }
+    for column in plan.iter().filter(|column| !column.array.is_empty()) {
+        text::write(&mut out, column.name.as_bytes());
+        text::write(&mut out, column.kind_name.as_bytes());
+        prefix(&mut out, &column.kind);
+        values(&mut out, &column.kind, column.array).map_err(|error| format!("column {}: {error}", column.name))?;
+        if let Some(frame) = &mut frame {
+            // Column by column: what was just written is still in the cache, and the whole is never held uncompressed.
+            frame.write_all(&out).map_err(|error| error.to_string())?;
+            out.clear();
         }
     }
-    sink.finish()
+    match frame {
+        Some(frame) => frame.finish().map_err(|error| error.to_string()),
+        None => Ok(out),
+    }
 }
 
 struct Column<'a> {
@@ -56,38 +64,6 @@ fn plan<'a>(records: &'a RecordBatch, columns: &'a [(String, String)]) -> Result
         })
     };
     columns.iter().map(one).collect()
-}
-
-/// Where finished columns go; compressing them at once keeps them in the cache and the memory small.
-enum Sink {
-    Plain(Vec<u8>),
-    Lz4(Box<FrameEncoder<Vec<u8>>>),
-}
-
-impl Sink {
-    fn new(compress: bool) -> Sink {
-        if !compress {
-            return Sink::Plain(Vec::new());
-        }
-        let info = FrameInfo::new().block_size(BlockSize::Max256KB).block_mode(BlockMode::Independent);
-        Sink::Lz4(Box::new(FrameEncoder::with_frame_info(info, Vec::new())))
-    }
-
-    fn take(&mut self, bytes: &mut Vec<u8>) -> Result<(), String> {
-        match self {
-            Sink::Plain(out) => out.extend_from_slice(bytes),
-            Sink::Lz4(frame) => frame.write_all(bytes).map_err(|error| error.to_string())?,
-        }
-        bytes.clear();
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Vec<u8>, String> {
-        match self {
-            Sink::Plain(out) => Ok(out),
-            Sink::Lz4(frame) => frame.finish().map_err(|error| error.to_string()),
-        }
-    }
 }
 
 /// The serialisation version (1) of every LowCardinality inside, before any value of the column.
