@@ -59,7 +59,7 @@ format: $(STAMPS)/dev
 
 # docs/reference is generated from the components and from schema.py; a test holds them equal.
 docs: $(STAMPS)/dev
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 bench: $(STAMPS)/dev
 	@command -v go >/dev/null || { echo "make bench: go is missing: the load sender and the sink are written in Go: https://go.dev/dl" >&2; exit 1; }
@@ -78,6 +78,7 @@ check-python:
 	  { echo "make: $(PYTHON) cannot make virtual environments: install its venv package, for example: apt install python3-venv" >&2; exit 1; }
 
 check-cargo:
+	@command -v cc >/dev/null || { echo "make: cc is missing: install a C compiler, for example: apt install build-essential" >&2; exit 1; }
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is missing: install Rust 1.89 or newer: https://rustup.rs" >&2; exit 1; }
 	@version=$$($(CARGO) --version 2>&1) || { echo "make: cargo does not work: $$(echo "$$version" | head -n 1)" >&2; exit 1; }; \
 	  set -- $$version; rest=$${2#*.}; minor=$${rest%%.*}; \
