@@ -1,0 +1,1 @@
+"""The ClickHouse HTTP protocol, read-only, over the embedded database."""
