@@ -1,0 +1,101 @@
+"""One lane while it is being opened: its exporters, what it stored earlier, its processors, its queue."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sojourn.collector.pipeline import Lane, Outlet, Path, Step
+from sojourn.component import Process
+
+if TYPE_CHECKING:
+    from sojourn.collector.service import Service
+    from sojourn.storage.history import History
+
+TEXTS: Final = 64 << 20
+"""Bytes of texts that a lane remembers: names, models, users, previews of recent traces."""
+
+
+class Opening:
+    """One lane while it is being opened."""
+
+    def __init__(self, service: Service, pipelines: tuple[str, ...], stack: ExitStack) -> None:
+        from sojourn import _native
+
+        self._service = service
+        self._stack = stack
+        description = service.description
+        self._pipelines = {id_: description.service.pipelines[id_] for id_ in pipelines}
+        exporters = dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.exporters)
+        self._exporters = {id_: description.exporters[id_] for id_ in exporters}
+        self._processors = list(dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.processors))
+        self._raw = any(exporter.raw for exporter in self._exporters.values())
+        self._decode = bool(self._processors) or any(not exporter.raw for exporter in self._exporters.values())
+        self._host = replace(service.host, texts=_native.Texts(TEXTS) if self._decode else None)
+        self._outlets: dict[str, Outlet] = {}
+
+    def open_exporters(self) -> None:
+        for id_, exporter in self._exporters.items():
+            export = self._service.enter(self._stack, "exporters", id_, lambda exporter=exporter: exporter.open(self._host))
+            self._outlets[id_] = Outlet(id_, export, exporter.raw)
+
+    def open_lane(self) -> Lane:
+        steps = self._open_processors()
+        paths = {
+            id_.partition("/")[0]: Path(
+                tuple(steps[step] for step in pipeline.processors), tuple(self._outlets[out] for out in pipeline.exporters)
+            )
+            for id_, pipeline in self._pipelines.items()
+        }
+        service = self._service
+        name = "+".join(self._pipelines)
+        return Lane(name, self._queue(), paths, service.host.clock, service.trouble, service.meters, service.persistence, service.tick)
+
+    def _open_processors(self) -> dict[str, Step]:
+        if not self._processors:
+            return {}
+        self._host = replace(self._host, history=self._history())
+        processors = self._service.description.processors
+        steps: dict[str, Step] = {}
+        for id_ in self._processors:
+            process: Process = self._service.enter(self._stack, "processors", id_, lambda id_=id_: processors[id_].open(self._host))
+            steps[id_] = Step(id_, process)
+        return steps
+
+    def _history(self) -> History | None:
+        """What this lane stored earlier, from the first of its exporters that can say."""
+        for id_, exporter in self._exporters.items():
+            history: History | None = self._service.enter(
+                self._stack, "exporters", id_, lambda exporter=exporter: exporter.open_history(self._host)
+            )
+            if history is not None:
+                return history
+        return None
+
+    def _queue(self) -> Any:
+        from sojourn import _native
+
+        settings = self._service.description.service
+        return _native.Lane(
+            texts=self._host.texts,
+            lift=self._lift(),
+            flush_interval=settings.flush_interval,
+            flush_rows=settings.flush_rows,
+            flush_bytes=settings.flush_bytes,
+            queue_bytes=settings.queue_bytes,
+            decode=self._decode,
+            raw=self._raw,
+        )
+
+    def _lift(self) -> str:
+        """The plan after which attributes become columns: that of the first processor that has one."""
+        if not self._decode:
+            return "{}"
+        for id_ in self._processors:
+            lift = getattr(self._service.description.processors[id_], "lift", None)
+            if callable(lift):
+                return str(lift())
+        from sojourn.sessions.attributes import lift_plan
+
+        return lift_plan()

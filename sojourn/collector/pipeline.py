@@ -1,0 +1,314 @@
+"""A lane at work: one thread that takes a group, sends it through the processors, stores it, and only then commits it.
+
+Whatever goes wrong, a group ends in one of three ways: committed, refused for good ("never": it can never be stored) or refused for now
+("later": the collector stops, or a component fails again and again). It is never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from sojourn.collector.health import Health
+from sojourn.collector.meters import Meters
+from sojourn.collector.persistence import GivenUp, Persistence
+from sojourn.component import Batch, Clock, Export, Process, Raw
+from sojourn.errors import Rejected
+
+if TYPE_CHECKING:
+    from sojourn import _native
+
+log = logging.getLogger(__name__)
+_ORDER: Final = {"session_trace_rows": 1, "session_segment_rows": 2, "session_rows": 3, "session_event_rows": 4}
+"""Spans before what is derived from them, events last: a reader never sees a session whose spans are missing."""
+_ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
+TICK: Final = 1.0
+COME_AGAIN: Final = 5.0
+"""Seconds after which a sender whose data was given up may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A running processor and its id."""
+
+    id: str
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A running exporter and its id."""
+
+    id: str
+    export: Export
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What happens to one signal in a lane."""
+
+    steps: tuple[Step, ...]
+    outlets: tuple[Outlet, ...]
+
+
+Parcel = tuple[Outlet, Batch | Raw]
+
+
+@dataclass(slots=True)
+class Lane:
+    """Groups from one native queue, one after the other."""
+
+    name: str
+    queue: _native.Lane
+    paths: dict[str, Path]
+    """By signal."""
+    clock: Clock
+    health: Health
+    meters: Meters
+    persistence: Persistence
+    interval: float = TICK
+    """Seconds between ticks."""
+    oldest: int | None = None
+    """Arrival of the oldest request in the group that is in hand, ns since 1970."""
+    rounds: int = 0
+    """How many groups and ticks have come to their end."""
+    stored: int = 0
+    lost: int = 0
+    """How many rows of groups were committed, and how many were given up."""
+    _at: str = ""
+    """The component that is at work."""
+    _closed: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _due: float = 0.0
+    _turned: threading.Condition = field(default_factory=threading.Condition)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"lane {self.name}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """No more data comes: bring to its end what is there."""
+        self._closed.set()
+        self.queue.close()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread; False if it is still at work."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            return not self._thread.is_alive()
+        return True
+
+    def wait(self, rounds: int, timeout: float) -> bool:
+        """Wait until so many groups and ticks have come to their end since the start; for tests."""
+        with self._turned:
+            return self._turned.wait_for(lambda: self.rounds >= rounds, timeout)
+
+    def stats(self) -> dict[str, float]:
+        """Samples for /metrics."""
+        queue = self.queue.stats()
+        return {
+            "otelcol_exporter_queue_size": queue.get("queued_bytes", 0.0),
+            "otelcol_exporter_queue_capacity": queue.get("capacity_bytes", 0.0),
+            "sojourn_lane_queued_rows": queue.get("queued_rows", 0.0),
+            "sojourn_lane_oldest_unwritten_seconds": self.oldest_seconds(),
+        }
+
+    def oldest_seconds(self) -> float:
+        oldest = self.oldest
+        return 0.0 if oldest is None else max(0.0, (self.clock.now() - oldest) / 1e9)
+
+    def _work(self) -> None:
+        self._due = time.monotonic() + self.interval
+        while True:
+            try:
+                delivery = self.queue.next(max(0.0, self._due - time.monotonic()))
+                if delivery is not None:
+                    self._group(delivery)
+                if time.monotonic() >= self._due:
+                    self._tick()
+                    self._due = time.monotonic() + self.interval
+                if delivery is None and self._closed.is_set():
+                    self._tick()  # what waits for its second look gets it now: after a restart nobody would remember it
+                    return
+            except Exception as error:
+                log.exception("lane %s: failed unexpectedly: this is a defect, please report it", self.name)
+                self.health.trouble(f"lanes::{self.name}", f"{type(error).__name__}: {error}", fatal=True)
+                time.sleep(0.1)
+
+    def _group(self, delivery: _native.Delivery) -> None:
+        begin = time.monotonic()
+        self.oldest = delivery.oldest
+        try:
+            self._store(self._through(delivery))
+        except Rejected as error:
+            self._fail(delivery, str(error), None)
+        except GivenUp as error:
+            self._fail(delivery, str(error), COME_AGAIN)
+        except BaseException:
+            self._fail(delivery, "the collector failed", COME_AGAIN)
+            raise
+        else:
+            self._committed()
+            delivery.commit()
+            self.stored += delivery.rows
+        finally:
+            self.oldest = None
+            self._turn()
+        self.meters.took("sojourn_lane_group_seconds", time.monotonic() - begin, lane=self.name)
+
+    def _fail(self, delivery: _native.Delivery, message: str, retry_after: float | None) -> None:
+        self._discard()
+        self.lost += delivery.rows
+        self.meters.add("sojourn_lane_given_up_rows_total", delivery.rows, lane=self.name)
+        log.error("lane %s: %d rows are not stored: %s", self.name, delivery.rows, message)
+        delivery.refuse(message, retry_after)
+
+    def _turn(self) -> None:
+        with self._turned:
+            self.rounds += 1
+            self._turned.notify_all()
+
+    def _through(self, delivery: _native.Delivery) -> list[Parcel]:
+        """What has to be stored after all processors, in the order of the tables."""
+        incoming = list(_decoded(delivery, self.paths))
+        produced = self.persistence.attempt(lambda: self._at, lambda: self._processed(incoming), self._discard)
+        return sorted([*_raw(delivery, self.paths), *produced], key=_rank)
+
+    def _processed(self, incoming: Iterable[tuple[Path, Batch]]) -> list[Parcel]:
+        return [parcel for path, batch in incoming for parcel in _addressed(path, self._chain(path.steps, [batch]))]
+
+    def _chain(self, steps: Iterable[Step], batches: list[Batch]) -> list[Batch]:
+        for step in steps:
+            self._at = f"processors::{step.id}"
+            begin = time.monotonic()
+            out = [out for batch in batches for out in step.process.process(batch) if out.records.num_rows]
+            self.meters.took("sojourn_processor_seconds", time.monotonic() - begin, processor=step.id)
+            self.meters.add("otelcol_processor_incoming_items_total", _rows(batches), processor=step.id)
+            self.meters.add("otelcol_processor_outgoing_items_total", _rows(out), processor=step.id)
+            self.persistence.well(self._at)
+            batches = out
+        return batches
+
+    def _store(self, parcels: list[Parcel]) -> None:
+        """Export all of it. An exporter that rejects gets no more of this group; the others get all. Raises Rejected and GivenUp."""
+        rejected: dict[str, Rejected] = {}
+        for outlet, batch in parcels:
+            if outlet.id in rejected:
+                continue
+            self._at = f"exporters::{outlet.id}"
+            begin = time.monotonic()
+            try:
+                self.persistence.attempt(lambda: self._at, partial(outlet.export.export, batch))
+            except (Rejected, GivenUp) as error:
+                self._count("send_failed", outlet, batch)
+                if isinstance(error, GivenUp):
+                    raise
+                rejected[outlet.id] = Rejected(f"{self._at}: {error}")
+                continue
+            self.persistence.well(self._at)
+            self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
+            self._count("sent", outlet, batch)
+        if rejected:
+            raise Rejected("; ".join(map(str, rejected.values())))
+
+    def _count(self, what: str, outlet: Outlet, batch: Batch | Raw) -> None:
+        if isinstance(batch, Raw):
+            self.meters.add(f"sojourn_exporter_{what}_requests_total", len(batch.requests), exporter=outlet.id, signal=batch.signal)
+            self.meters.add(f"sojourn_exporter_{what}_bytes_total", sum(map(len, batch.requests)), exporter=outlet.id, signal=batch.signal)
+        elif batch.table.startswith("otel_"):
+            items = _ITEMS.get(batch.table, "metric_points")
+            self.meters.add(f"otelcol_exporter_{what}_{items}_total", batch.records.num_rows, exporter=outlet.id)
+        else:
+            self.meters.add(f"sojourn_exporter_{what}_rows_total", batch.records.num_rows, exporter=outlet.id, table=batch.table)
+
+    def _tick(self) -> None:
+        """Let every processor do what is due. What cannot be done now is due again at the next tick."""
+        now = self.clock.now()
+        try:
+            parcels = [parcel for index, path, step in self._stages() for parcel in self._due_of(index, path, step, now)]
+        except Exception as error:
+            self.persistence.tell(self._at, error)
+            self._discard()
+            return
+        try:
+            self._store(sorted(parcels, key=_rank))
+        except (Rejected, GivenUp) as error:
+            self._discard()
+            log.error("lane %s: what was due is not stored: %s", self.name, error)
+        else:
+            self._committed()
+        finally:
+            self._turn()
+
+    def _stages(self) -> Iterator[tuple[int, Path, Step]]:
+        """Every processor once, with the first path that it is in and its place there."""
+        seen: set[str] = set()
+        for path in self.paths.values():
+            for index, step in enumerate(path.steps):
+                if step.id not in seen:
+                    seen.add(step.id)
+                    yield index, path, step
+
+    def _due_of(self, index: int, path: Path, step: Step, now: int) -> list[Parcel]:
+        self._at = f"processors::{step.id}"
+        due = [batch for batch in step.process.tick(now) if batch.records.num_rows]
+        self.persistence.well(self._at)
+        return _addressed(path, self._chain(path.steps[index + 1 :], due)) if due else []
+
+    def _committed(self) -> None:
+        for _, _, step in self._stages():
+            try:
+                step.process.committed()
+            except Exception as error:  # the data is stored; only this processor's memory of it is wrong
+                self.persistence.tell(f"processors::{step.id}", error)
+
+    def _discard(self) -> None:
+        for _, _, step in self._stages():
+            try:
+                step.process.discard()
+            except Exception as error:
+                self.persistence.tell(f"processors::{step.id}", error)
+
+
+def _rows(batches: Iterable[Batch]) -> int:
+    return sum(batch.records.num_rows for batch in batches)
+
+
+def _rank(parcel: Parcel) -> int:
+    batch = parcel[1]
+    return 0 if isinstance(batch, Raw) else _ORDER.get(batch.table, 0)
+
+
+def _addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
+    return [(outlet, batch) for batch in batches for outlet in path.outlets if not outlet.raw]
+
+
+def _decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:
+    """The rows of a group by signal, for the paths that look inside."""
+    path = paths.get("traces")
+    if path is None or not (path.steps or any(not outlet.raw for outlet in path.outlets)):
+        return
+    spans = delivery.traces()
+    if spans is not None:
+        import pyarrow  # only here: a lane that forwards must not pay 50 MB for it
+
+        yield path, Batch("otel_traces", pyarrow.record_batch(spans))
+
+
+def _raw(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[Parcel]:
+    """The requests of a group as they came, by signal, for the exporters that send them on."""
+    if not any(outlet.raw for path in paths.values() for outlet in path.outlets):
+        return
+    requests: dict[str, list[bytes]] = {}
+    for signal, body in delivery.raw():
+        requests.setdefault(signal, []).append(body)
+    for signal, bodies in requests.items():
+        for outlet in paths[signal].outlets:
+            if outlet.raw:
+                yield outlet, Raw(signal, tuple(bodies))

@@ -1,0 +1,179 @@
+"""From a description to a running collector and back: one ExitStack, so that stopping is starting in reverse.
+
+Exporters open first, then extensions and processors, then the lanes' threads start, receivers come last: nothing is taken that could not
+be passed on. Leaving stops the receivers, lets the lanes bring to its end what was taken, and closes the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sojourn.collector.health import Health
+from sojourn.collector.home import Home, move_in
+from sojourn.collector.meters import Meters
+from sojourn.collector.opening import Opening
+from sojourn.collector.persistence import Persistence
+from sojourn.collector.pipeline import TICK, Lane
+from sojourn.component import Clock, Host
+from sojourn.config.model import Description, Kind
+from sojourn.errors import ConfigError, SojournError
+from sojourn.extensions.plain_http import Answer, serve
+
+if TYPE_CHECKING:
+    from sojourn.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """A collector that runs. What extensions see of it is in `component.Service`."""
+
+    def __init__(self, description: Description, home: Home, clock: Clock, tick: float = TICK) -> None:
+        self.description = description
+        self.host = Host(clock, home.collector, home.path)
+        self.endpoints: dict[str, str] = {}
+        self.meters = Meters()
+        self.lanes: list[Lane] = []
+        self._home = home
+        self.tick = tick
+        self.trouble = Health()
+        self.persistence = Persistence(self.trouble, self.meters)
+        self._database: Database | None = None
+        self._looked = False
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """(healthy, state, components and lanes)."""
+        healthy, told = self.trouble.report()
+        told["oldest_unwritten_seconds"] = round(max((lane.oldest_seconds() for lane in self.lanes), default=0.0), 3)
+        told["lanes"] = {lane.name: lane.queue.stats() for lane in self.lanes}
+        return healthy, {"collector": self.host.collector, **told}
+
+    def database(self) -> Database | None:
+        """The database of the first exporter that has one, opened when it is first asked for."""
+        if not self._looked:
+            found = (exporter.stores_in(self.host) for exporter in self._used_exporters().values())
+            self._database = next((database for database in found if database is not None), None)
+            self._looked = True
+        return self._database
+
+    def _used_exporters(self) -> dict[str, Any]:
+        used = {id_ for pipeline in self.description.service.pipelines.values() for id_ in pipeline.exporters}
+        return {id_: exporter for id_, exporter in self.description.exporters.items() if id_ in used}
+
+    def start(self, stack: ExitStack) -> None:
+        """Open everything on `stack`. Raises SojournError or ConfigError with the component's path."""
+        settings = self.description.service
+        plans = [Opening(self, lane, stack) for lane in self.description.lanes()]
+        for plan in plans:
+            plan.open_exporters()
+        for id_ in dict.fromkeys(settings.extensions):
+            self.enter(stack, "extensions", id_, lambda id_=id_: self.description.extensions[id_].open(self))
+        if settings.telemetry.metrics.endpoint is not None:
+            self._serve_metrics(stack)
+        for plan in plans:
+            self.lanes.append(plan.open_lane())
+        stack.callback(self._drain)
+        for lane in self.lanes:
+            self.meters.ask(lane.stats, lane=lane.name)
+            lane.start()
+        self._open_receivers(stack)
+        self.trouble.state = "running"
+        self._home.write_endpoints(self.endpoints)
+        stack.callback(self._stopping)
+
+    def enter(self, stack: ExitStack, kind: Kind, id_: str, open_: Any) -> Any:
+        """Open a component; what goes wrong is said with its path."""
+        where = f"{kind}::{id_}"
+        self.trouble.know(where)
+        try:
+            running = stack.enter_context(open_())
+        except ConfigError as error:
+            raise ConfigError(_with_path(where, str(error))) from error
+        except SojournError as error:
+            raise SojournError(_with_path(where, str(error))) from error
+        except OSError as error:
+            raise SojournError(f"{where}: cannot start: {error}{_advice(error)}") from error
+        for name, address in getattr(running, "endpoints", {}).items():
+            _, slash, own = id_.partition("/")
+            self.endpoints[f"{name}{slash}{own}"] = address
+        if callable(meters := getattr(running, "meters", None)):
+            self.meters.ask(meters, **{kind[:-1]: id_})
+        return running
+
+    def _open_receivers(self, stack: ExitStack) -> None:
+        used: dict[str, dict[str, list[Any]]] = {}
+        for lane in self.lanes:
+            for id_, pipeline in self.description.service.pipelines.items():
+                signal = id_.partition("/")[0]
+                if id_ in lane.name.split("+"):
+                    for receiver in pipeline.receivers:
+                        used.setdefault(receiver, {}).setdefault(signal, []).append(lane.queue)
+        for id_, lanes in used.items():
+            distinct = {signal: list(dict.fromkeys(queues)) for signal, queues in lanes.items()}
+            self.enter(stack, "receivers", id_, lambda id_=id_, lanes=distinct: self.description.receivers[id_].open(self.host, lanes))
+
+    def _serve_metrics(self, stack: ExitStack) -> None:
+        endpoint = self.description.service.telemetry.metrics.endpoint
+        assert endpoint is not None
+        try:
+            self.endpoints["metrics"] = stack.enter_context(serve(endpoint, self._answer_metrics, "metrics"))
+        except OSError as error:
+            raise SojournError(f"service::telemetry::metrics::endpoint: {endpoint}: {error.strerror}{_advice(error)}") from error
+
+    def _answer_metrics(self, path: str) -> Answer:
+        if path not in ("/", "/metrics"):
+            return Answer(404, "metrics are at /metrics\n")
+        return Answer(200, self.meters.text(), "text/plain; version=0.0.4; charset=utf-8")
+
+    def _stopping(self) -> None:
+        self.trouble.state = "stopping"
+        log.info("stopping: taking nothing more")
+
+    def _drain(self) -> None:
+        """Let the lanes end; what cannot be written in time is told."""
+        allowed = self.description.service.shutdown_timeout
+        stored, lost = self._rows()
+        self.persistence.stop(allowed)
+        deadline = time.monotonic() + allowed + 2.0
+        for lane in self.lanes:
+            lane.close()
+        late = [lane.name for lane in self.lanes if not lane.join(max(0.0, deadline - time.monotonic()))]
+        if late:
+            raise SojournError(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
+        if self.trouble.state == "stopping":
+            log.info("stopped: %d rows were written while stopping, %d were given up", self._rows()[0] - stored, self._rows()[1] - lost)
+
+    def _rows(self) -> tuple[int, int]:
+        return sum(lane.stored for lane in self.lanes), sum(lane.lost for lane in self.lanes)
+
+
+def _with_path(where: str, message: str) -> str:
+    return message if message.startswith(where) else f"{where}: {message}"
+
+
+def _advice(error: OSError) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE or "in use" in str(error):
+        return ": another program listens there: stop it, or choose another endpoint (port 0 takes any free one)"
+    if error.errno == errno.EACCES:
+        return ": choose a port above 1023, or run with the right to open it"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ": this machine does not have that address"
+    return ""
+
+
+@contextmanager
+def running(description: Description, clock: Clock | None = None, tick: float = TICK) -> Iterator[Service]:
+    """A collector that takes data while the block runs, and has dealt with all of it when the block is left."""
+    from sojourn import _native
+
+    with ExitStack() as stack:
+        home = stack.enter_context(move_in(description.service.data_dir, description.service.collector))
+        service = Service(description, home, clock or _native.Clock(), tick)
+        service.start(stack)
+        yield service

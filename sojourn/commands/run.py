@@ -1,0 +1,67 @@
+"""`sojourn run`: the collector, until somebody stops it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+
+from sojourn.collector.logs import to_stderr
+from sojourn.collector.service import Service, running
+from sojourn.commands import configuration
+from sojourn.config.model import Description
+
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    configuration.add_arguments(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    return run(configuration.description(args))
+
+
+def run(description: Description) -> int:
+    """Run until SIGTERM or SIGINT; then drain, commit and return 0. A second signal ends the process at once with 1."""
+    to_stderr(description.service.telemetry.logs.level)
+    for warning in description.warnings:
+        log.warning("%s", warning)
+    stop = _on_signals()
+    with running(description) as service:
+        announce(service)
+        stop.wait()
+    return 0
+
+
+def announce(service: Service) -> None:
+    """Where everything listens."""
+    from sojourn import _native
+
+    width = max(map(len, service.endpoints), default=0)
+    lines = [f"    {name:<{width}}  {_shown(name, address)}" for name, address in service.endpoints.items()]
+    log.info("sojourn %s (%s) is listening:\n%s", _native.version(), service.host.collector, "\n".join(lines))
+
+
+def _shown(name: str, address: str) -> str:
+    """An address that can be clicked where a browser can go."""
+    paths = {"web": "/", "health": "/", "metrics": "/metrics", "clickhouse_http": "/"}
+    path = paths.get(name.partition("/")[0])
+    return f"http://{address}{path}" if path else address
+
+
+def _on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os.write(2, b"sojourn: stopped at once: what was not written is lost\n")
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, receive)
+    return stop
