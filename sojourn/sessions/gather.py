@@ -1,0 +1,136 @@
+"""The trace rows of sessions, old and new together: one per trace, the newest, in order of (start, trace id)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sojourn.sessions.groups import short_keys
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
+
+_SCRAMBLE = np.uint64(0xD6E8FEB86659FD93)
+_START_BITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Trace rows of some sessions with their facets, in any order. `spare` of a facet is not looked at."""
+
+    rows: Rows
+    session: Index
+    """The number of each row's session."""
+    facets: Rows
+    row: Index
+    """For each facet the position of its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One row per trace, sorted by (session, start, trace id), and their facets, sorted by session."""
+
+    rows: Rows
+    counts: Index
+    """Rows of each session; 0 for a session that all traces have left."""
+    session: Index
+    facets: Rows
+    facet_row: Index
+    facet_counts: Index
+    """Facets of each session."""
+
+
+def pile(*parts: Pile) -> Pile:
+    """Parts one on the other, the newest last."""
+    some = [part for part in parts if len(part.rows)]
+    if len(some) == 1:
+        return some[0]
+    if not some:
+        return Pile(np.empty(0, TRACE), np.empty(0, np.intp), np.empty(0, TRACE_FACET), np.empty(0, np.intp))
+    below = np.cumsum([0, *(len(part.rows) for part in some[:-1])]).tolist()
+    return Pile(
+        concat(*(part.rows for part in some)),
+        np.concatenate([part.session for part in some]),
+        concat(*(part.facets for part in some)),
+        np.concatenate([part.row + base for part, base in zip(some, below, strict=True)]),
+    )
+
+
+def gather(given: Pile, count: int) -> Gathered:
+    """Of several rows of one trace in one session take the last; leave out those that say that the trace has gone."""
+    rows, session = given.rows, given.session
+    newest = _newest(session, rows["trace_hi"], rows["trace_lo"])
+    newest = newest.compress(rows["deleted"].take(newest) == 0)
+    order = newest.take(_by_start(session.take(newest), take(rows, newest)))
+    kept, numbers = take(rows, order), session.take(order)
+    place = np.full(len(rows), -1, np.intp)
+    place[order] = np.arange(len(order))
+    facet_row = place.take(given.row) if len(given.row) else given.row
+    alive = np.flatnonzero(facet_row >= 0)
+    facet_row = facet_row.take(alive)
+    owner = numbers.take(facet_row)
+    if (owner[1:] < owner[:-1]).any():
+        by = _stable(owner, count)
+        alive, facet_row, owner = alive.take(by), facet_row.take(by), owner.take(by)
+    facets = take(given.facets, alive)
+    return Gathered(
+        kept, np.bincount(numbers, minlength=count), numbers, facets, facet_row, np.bincount(owner, minlength=count)
+    )
+
+
+def _stable(numbers: Index, count: int) -> Index:
+    """The order of small numbers, equal ones as they stand: by radix, which numpy does for 16 bits only."""
+    return np.argsort(numbers.astype(np.uint16) if count <= 1 << 16 else numbers, kind="stable")
+
+
+def _newest(session: Index, hi: U64, lo: U64) -> Index:
+    """Of the rows with one (session, trace id) the last, sorted by session."""
+    group = session.astype(np.uint32)
+    key = short_keys(group, hi ^ (lo * _SCRAMBLE))
+
+    def exactly(rows: Index) -> Index:
+        return np.lexsort((rows, lo.take(rows), hi.take(rows), key.take(rows)))
+
+    order, alike = _sorted(key, exactly)
+    again = alike.compress(_same(order, alike, hi, lo, group))
+    keep = np.ones(len(order), bool)
+    keep[again] = False  # of equal ones the last stays
+    return order.compress(keep) if len(again) else order
+
+
+def _same(order: Index, at: Index, *columns: npt.NDArray[np.generic]) -> Mask:
+    """Are the rows at positions `at` and `at + 1` of the order equal in these columns?"""
+    here, there = order.take(at), order.take(at + 1)
+    same = np.ones(len(at), bool)
+    for column in columns:
+        same &= column.take(here) == column.take(there)
+    return same
+
+
+def _by_start(session: Index, rows: Rows) -> Index:
+    """Order by (session, start, trace id); the rows are sorted by session already."""
+    if not len(rows):
+        return np.empty(0, np.intp)
+    start = np.ascontiguousarray(rows["start"])
+    first = np.flatnonzero(np.append(True, session[1:] != session[:-1]))
+    since = start - np.repeat(np.minimum.reduceat(start, first), np.diff(first, append=len(start)))
+    shift = max(int(since.max()).bit_length() - _START_BITS, 0)
+    key = (session.astype(np.uint64) << np.uint64(_START_BITS)) | (since >> shift).astype(np.uint64)
+
+    def exactly(at: Index) -> Index:
+        return np.lexsort((rows["trace_lo"].take(at), rows["trace_hi"].take(at), start.take(at), key.take(at)))
+
+    return _sorted(key, exactly)[0]
+
+
+def _sorted(key: U64, exactly: Callable[[Index], Index]) -> tuple[Index, Index]:
+    """The order of the keys, and where two neighbours have the same: those few are put in order `exactly`."""
+    order = np.argsort(key)
+    ranked = key.take(order)
+    alike = np.flatnonzero(ranked[1:] == ranked[:-1])
+    if len(alike):
+        run = np.unique(np.concatenate([alike, alike + 1]))
+        rows = np.sort(order.take(run))
+        order[run] = rows.take(exactly(rows))
+    return order, alike

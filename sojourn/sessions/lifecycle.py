@@ -1,0 +1,190 @@
+"""When does a session begin, pause, break and end? Pure functions of its trace intervals, the last arrival, now and the rules.
+
+Rows are sorted by (session, start, trace id); a session is told by the position of its first row. All times are ns since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sojourn.sessions.packed import Index, Mask
+
+I64 = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+
+STATES: Final = ("active", "idle", "ended")
+ACTIVE, IDLE, ENDED = range(3)
+REASONS: Final = ("", "idle_timeout", "max_duration", "max_traces")
+NOT_ENDED, IDLE_TIMEOUT, MAX_DURATION, MAX_TRACES = range(4)
+NEVER: Final = np.iinfo(np.int64).max
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The parameters of `sessions.md` §4, times in ns. A limit of 0 is no limit."""
+
+    idle_timeout: int = 30 * MINUTE
+    active_window: int = 5 * MINUTE
+    finalize_delay: int = 30 * SECOND
+    max_duration: int = 24 * 60 * MINUTE
+    max_traces: int = 10_000
+    cut_on_limit: bool = True
+    """A limit cuts the session into segments; False: it is only flagged."""
+    allowed_lateness: int = 24 * 60 * MINUTE
+    max_future_skew: int = 10 * MINUTE
+    max_tokens: int = 0
+    max_cost: int = 0
+    """In 10^-12 US dollars."""
+
+    @property
+    def silence(self) -> int:
+        """How long a session is silent before it has ended."""
+        return self.idle_timeout + self.finalize_delay
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Where sessions are cut. Arrays of one length, sorted by (session, number)."""
+
+    first: Index
+    """Position of the segment's first row."""
+    session: Index
+    """Position of its session in the `first` that was given."""
+    number: npt.NDArray[np.uint32]
+    reason: Codes
+    """Why the segment ended, by the trace that begins the next one; NOT_ENDED for the last, which only silence ends."""
+
+
+def covered(first: Index, start: I64, end: I64) -> tuple[I64, I64]:
+    """Per row: the part of [start, end] that no earlier row of its group covers, and the greatest end before it in its group.
+
+    The first is summed up to the length of the union; start - before is a gap. `before` of a group's first row is its start.
+    """
+    before = np.empty_like(end)
+    if not len(end):
+        return before, before
+    before[1:] = end[:-1]
+    before[first] = start.take(first)
+    if (before[1:] > end[1:]).any():  # some interval ends before the one in front of it does: the greatest end so far is needed
+        before = _running_greatest(first, before)
+    return np.maximum(end - np.maximum(start, before), 0), before
+
+
+def _running_greatest(first: Index, values: I64) -> I64:
+    """The greatest value so far within each group. Ranks are compared instead of values, so that groups can be told apart by an offset."""
+    order = np.argsort(values)
+    rank = np.empty(len(values), np.int64)
+    rank[order] = np.arange(len(values))
+    group = np.zeros(len(values), np.int64)
+    group[first[1:]] = len(values)
+    np.cumsum(group, out=group)
+    rank += group
+    np.maximum.accumulate(rank, out=rank)
+    rank -= group
+    return values.take(order.take(rank))
+
+
+def cut(first: Index, start: I64, end: I64, rules: Rules) -> Segments:
+    """Cut sessions at silences and, if the rules say so, at limits. Depends on event times only."""
+    _, before = covered(first, start, end)
+    reason = np.where(start - before >= rules.idle_timeout, np.uint8(IDLE_TIMEOUT), np.uint8(NOT_ENDED))
+    reason[first] = NOT_ENDED  # with idle_timeout 0 a first row has a "gap" as well
+    if rules.cut_on_limit:
+        _cut_at_limits(first, start, end, reason, rules)
+    begins = reason != NOT_ENDED
+    begins[first] = True
+    at = np.flatnonzero(begins)
+    session = np.searchsorted(first, at, side="right") - 1
+    ended = np.zeros(len(at), np.uint8)
+    ended[:-1] = reason.take(at[1:])  # a session's first row has no reason, so the last segment before it has none
+    return Segments(at, session, _numbers(session), ended)
+
+
+def _numbers(session: Index) -> npt.NDArray[np.uint32]:
+    """0, 1, 2 … within each run of equal values."""
+    count = np.arange(len(session))
+    new = np.flatnonzero(session[1:] != session[:-1]) + 1
+    base = np.zeros(len(session), np.intp)
+    base[new] = new
+    return (count - np.maximum.accumulate(base)).astype(np.uint32)
+
+
+def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rules) -> None:
+    """Add the cuts that limits make to `reason`, in place. Nearly no session exceeds one, so each that does may cost a plain loop."""
+    begins = reason != NOT_ENDED
+    begins[first] = True
+    at = np.flatnonzero(begins)
+    over, _ = exceeding(at, start, end, rules)
+    if not over.any():
+        return
+    session = np.searchsorted(first, at, side="right") - 1
+    until = np.append(first[1:], len(start))
+    for number in np.unique(session.compress(over)).tolist():
+        rows = slice(int(first[number]), int(until[number]))
+        reason[rows] = _greedy(start[rows].tolist(), end[rows].tolist(), reason[rows].tolist(), rules)
+
+
+def exceeding(first: Index, start: I64, end: I64, rules: Rules) -> tuple[Mask, Mask]:
+    """Which groups of rows exceed a limit at all, and which of them the duration."""
+    sizes = np.diff(first, append=len(start))
+    long = np.zeros(len(first), bool)
+    if rules.max_duration and len(first):
+        long = np.maximum.reduceat(end, first) - start.take(first) > rules.max_duration
+    return long | (sizes > rules.max_traces if rules.max_traces else False), long
+
+
+def _greedy(start: list[int], end: list[int], reason: list[int], rules: Rules) -> list[int]:
+    """The cuts of one session, row by row: a row that would exceed a limit begins the next segment."""
+    until = start[0] + (rules.max_duration or NEVER)
+    count = 0
+    for row, cut_before in enumerate(reason):
+        why = cut_before
+        if not why and count:
+            if end[row] > until:
+                why = MAX_DURATION
+            elif rules.max_traces and count >= rules.max_traces:
+                why = MAX_TRACES
+        if why:
+            until, count = start[row] + (rules.max_duration or NEVER), 0
+        reason[row] = why
+        count += 1
+    return reason
+
+
+def states(arrival: I64, end: I64, now: int, rules: Rules) -> Codes:
+    """The state of sessions by their last arrival and last end. A last end in the future is not yet silence."""
+    silent = now - np.maximum(arrival, np.minimum(end, now))
+    return (silent >= rules.active_window).astype(np.uint8) + ((silent >= rules.active_window) & (silent >= rules.silence))
+
+
+def deadlines(arrival: I64, end: I64, state: Codes, rules: Rules) -> I64:
+    """When the state will change if nothing more is heard; NEVER once it is ended."""
+    heard = np.maximum(arrival, end)
+    due = np.where(state == ACTIVE, heard + rules.active_window, heard + max(rules.silence, rules.active_window))
+    return np.where(state == ENDED, NEVER, due)
+
+
+def late(first: Index, end: I64, arrival: I64, rules: Rules) -> Mask:
+    """Which segments were touched by a trace that arrived when they had been ended for longer than `allowed_lateness`.
+
+    `first` is the first row of each segment.
+    """
+    told = np.zeros(len(first), bool)
+    if not len(first):
+        return told
+    wait = rules.silence + rules.allowed_lateness
+    until = np.append(first[1:], len(end))
+    spread = np.maximum.reduceat(arrival, first) - np.minimum.reduceat(arrival, first)
+    for number in np.flatnonzero(spread >= wait).tolist():  # nearly none
+        rows = slice(int(first[number]), int(until[number]))
+        by = np.argsort(arrival[rows], kind="stable")
+        came = arrival[rows].take(by)
+        heard = np.maximum.accumulate(np.maximum(came, end[rows].take(by)))
+        told[number] = bool((came[1:] - heard[:-1] >= wait).any())
+    return told

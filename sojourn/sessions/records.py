@@ -1,0 +1,194 @@
+"""Answers as rows of `session_segment_rows` and `session_rows`, and the rows that say that one of these has vanished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
+from sojourn.sessions.answer import Answer
+from sojourn.sessions.facets import METADATA, SETS, Facets, Lookup
+from sojourn.sessions.lifecycle import REASONS, STATES
+from sojourn.sessions.packed import U64, Index, Mask, offsets
+from sojourn.sessions.summary import NAME_SOURCES
+
+TIME: Final = pa.timestamp("ns", "UTC")
+MILLISECONDS: Final = pa.timestamp("ms", "UTC")
+STATUSES: Final = ("ok", "error")
+_FLAG_NAMES: Final = sorted((name, bit) for name, bit in FLAGS.items() if bit >= 1 << 16)
+_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
+
+Key = tuple[str, str, str]
+"""Tenant, project and session id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The columns of all groups of an answer, and which groups lack a text because it was forgotten."""
+
+    columns: dict[str, pa.Array]
+    forgotten: Mask
+
+
+def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], version: int, lookup: Lookup) -> Told:
+    """The columns that segments and sessions share. `keys` and `revision` are those of each session number; `lookup` gives texts of hashes."""
+    summary, facets = answer.summary, answer.facets
+    name, user = lookup(summary.name), lookup(summary.user)
+    metadata = facets.metadata(lookup)
+    forgotten = _forgotten(facets, name, user, metadata.items)
+    mine = [keys[session] for session in answer.session.tolist()]
+    tenant, project, session = zip(*mine, strict=True)
+    columns: dict[str, pa.Array] = {
+        "Tenant": pa.array(tenant, pa.string()),
+        "Project": pa.array(project, pa.string()),
+        "SessionId": pa.array(session, pa.string()),
+        "Name": name,
+        "NameSource": codes(summary.name_source, NAME_SOURCES),
+        "UserId": user,
+        "State": codes(answer.state, STATES),
+        "EndReason": codes(answer.reason, REASONS),
+        "Segments": plain(answer.several),
+        "Start": times(summary.start),
+        "End": times(summary.end),
+        **{name: plain(values) for name, values in summary.counts.items()},
+        "CostPico": plain(summary.cost),
+        "CostSources": plain(summary.cost_sources),
+        **{name: facets.column(what) for name, what in SETS.items()},
+        "Status": codes(summary.error.view(np.uint8), STATUSES),
+        "Flags": flag_names(summary.flags),
+        "Metadata": metadata,
+        "FirstTrace": trace_ids(*answer.traces, summary.first_turn),
+        "LastTrace": trace_ids(*answer.traces, summary.last_turn),
+        "LogRecords": plain(np.zeros(len(mine), np.uint64)),
+        "Search": searchable(session, name, user, metadata),
+        "Revision": plain(revision.take(answer.session)),
+        "LastSeen": times(summary.arrival // 1_000_000, MILLISECONDS),
+        "Version": plain(np.full(len(mine), version, np.uint64)),
+        "Deleted": plain(np.zeros(len(mine), np.uint8)),
+    }
+    return Told(columns, forgotten)
+
+
+def segment_records(answer: Answer, told: Told) -> pa.RecordBatch:
+    part = answer.segments
+    numbers = {"Segment": plain(answer.number[part])}
+    return _batch(SESSION_SEGMENT_ROWS, {name: _slice(values, part) for name, values in told.columns.items()} | numbers)
+
+
+def session_records(answer: Answer, told: Told) -> pa.RecordBatch:
+    return _batch(SESSION_ROWS, {name: _slice(values, answer.sessions) for name, values in told.columns.items()})
+
+
+def vanished(table: Table, keys: list[Key], numbers: list[int], revisions: list[int], version: int) -> pa.RecordBatch:
+    """Rows that say that these sessions, or these segments of them, are no more."""
+    columns = {column.name: _nothing(column.type, len(keys)) for column in table.columns if column.name != "Collector"}
+    for at, name in enumerate(("Tenant", "Project", "SessionId")):
+        columns[name] = pa.array([key[at] for key in keys], pa.string())
+    if "Segment" in columns:
+        columns["Segment"] = pa.array(numbers, pa.uint32())
+    columns["CostPico"] = plain(np.full(len(keys), -1, np.int64))
+    columns["Revision"] = pa.array(revisions, pa.uint64())
+    columns["Version"] = plain(np.full(len(keys), version, np.uint64))
+    columns["Deleted"] = plain(np.ones(len(keys), np.uint8))
+    return _batch(table, columns)
+
+
+def _batch(table: Table, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    names = [column.name for column in table.columns if column.name != "Collector"]
+    return pa.RecordBatch.from_arrays([columns[name] for name in names], names)
+
+
+def _slice(values: pa.Array, part: slice) -> pa.Array:
+    whole = part.start == 0 and part.stop in (None, len(values))
+    return values if whole else values.slice(part.start, None if part.stop is None else part.stop - part.start)
+
+
+def _nothing(kind: str, count: int) -> pa.Array:
+    """`count` empty values of a ClickHouse type."""
+    if kind.startswith("Array"):
+        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
+    if kind.startswith("Map"):
+        return pa.MapArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()), pa.array([], pa.string()))
+    if kind.startswith("DateTime64"):
+        return times(np.zeros(count, np.int64), TIME if kind == "DateTime64(9)" else MILLISECONDS)
+    if "Int" in kind:
+        return plain(np.zeros(count, np.dtype(kind.lower())))
+    return pa.array([""] * count, pa.string())
+
+
+def plain(values: npt.NDArray[Any]) -> pa.Array:
+    """Numbers as a column, without a copy if they are contiguous."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def times(values: npt.NDArray[np.int64], kind: pa.DataType = TIME) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def codes(values: npt.NDArray[np.uint8], names: tuple[str, ...]) -> pa.Array:
+    """Small numbers as the words they stand for."""
+    return pa.DictionaryArray.from_arrays(plain(values.view(np.int8)), pa.array(names, pa.string()))
+
+
+def flag_names(flags: npt.NDArray[np.uint32]) -> pa.Array:
+    """The names of the bits that are set, sorted."""
+    counts = np.zeros(len(flags), np.int64)
+    rows, names = [], []
+    for number, (_, bit) in enumerate(_FLAG_NAMES):
+        if bit in _bits(flags):
+            mine = np.flatnonzero(flags & np.uint32(bit))
+            counts[mine] += 1
+            rows.append(mine)
+            names.append(np.full(len(mine), number, np.int8))
+    texts = pa.array([name for name, _ in _FLAG_NAMES], pa.string())
+    said = np.empty(0, np.int8)
+    if rows:
+        said = np.concatenate(names).take(np.argsort(np.concatenate(rows), kind="stable"))
+    return pa.ListArray.from_arrays(pa.array(offsets(counts)), pa.DictionaryArray.from_arrays(plain(said), texts))
+
+
+def _bits(flags: npt.NDArray[np.uint32]) -> set[int]:
+    every = int(np.bitwise_or.reduce(flags)) if len(flags) else 0
+    return {1 << bit for bit in range(32) if every >> bit & 1}
+
+
+def trace_ids(hi: U64, lo: U64, rows: Index) -> pa.Array:
+    """Trace ids as 32 lower-case hex digits, '' for row -1."""
+    some = rows >= 0
+    mine = rows.compress(some)
+    ids = np.stack([hi.take(mine), lo.take(mine)], axis=1).astype(">u8").view(np.uint8)
+    digits = _HEX.take(ids)
+    return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), pa.py_buffer(np.ascontiguousarray(digits))])
+
+
+def searchable(ids: tuple[str, ...], name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:
+    """What a session is found by, in lower case: id, name, user and metadata, a line each."""
+    keys, values = metadata.keys.to_pylist(), metadata.items.to_pylist()
+    cuts = metadata.offsets.to_pylist()
+    lines = ["\n".join(each) for each in zip(ids, _texts(name), _texts(user), strict=True)]
+    if keys:
+        said = [f"\n{key}={value}" for key, value in zip(keys, values, strict=True)]
+        lines = [line + "".join(said[begin:end]) for line, begin, end in zip(lines, cuts, cuts[1:], strict=False)]
+    return pa.array([line.lower() for line in lines], pa.string())
+
+
+def _texts(values: pa.Array) -> list[str]:
+    return [text or "" for text in values.to_pylist()] if values.null_count else values.to_pylist()
+
+
+def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array) -> Mask:
+    """Groups one of whose texts is null."""
+    out = np.zeros(facets.groups, bool)
+    for texts in (name, user):
+        if texts.null_count:
+            out |= np.asarray(texts.is_null())
+    if facets.texts.null_count:
+        out[facets.group.compress(np.asarray(facets.texts.is_null()).take(facets.text))] = True
+    if values.null_count:
+        mine = np.flatnonzero(facets.what == METADATA)
+        out[facets.group.take(mine).compress(np.asarray(values.is_null()))] = True
+    return out
