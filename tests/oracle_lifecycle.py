@@ -144,7 +144,9 @@ def summary(traces: list[Trace], only_turns: bool, limits: Limits) -> dict[str, 
     turns = [trace for trace in traces if trace.turn or not only_turns]
     durations = [trace.end - trace.start for trace in turns]
     costs = [trace.cost for trace in traces if trace.cost is not None]
-    latest = [(trace.session_name[1], trace.trace_id, trace.session_name[2], trace.session_name[0]) for trace in traces if trace.session_name]
+    latest = [
+        (trace.session_name[1], trace.trace_id, trace.session_name[2], trace.session_name[0]) for trace in traces if trace.session_name
+    ]
     users = [(trace.user[1], trace.trace_id, trace.user[2], trace.user[0]) for trace in traces if trace.user]
     metadata: dict[str, tuple[int, str, int, str]] = {}
     for trace in traces:
@@ -201,7 +203,9 @@ def rows(key: tuple[str, str, str], traces: list[Trace], now: int, limits: Limit
         row["EndReason"] = why or ("idle_timeout" if row["State"] == "ended" else "")
         out.append({"Segment": number, "Segments": len(cuts), **named(key, row)})
     whole = summary(traces, only_turns, limits)
-    whole["Flags"] = sorted(every | ({"truncated"} if len({key for trace in traces for key in trace.metadata}) > 64 else set()) | whole.pop("over"))
+    whole["Flags"] = sorted(
+        every | ({"truncated"} if len({key for trace in traces for key in trace.metadata}) > 64 else set()) | whole.pop("over")
+    )
     whole |= {"State": last, "EndReason": "idle_timeout" if last == "ended" else "", "Segments": len(cuts)}
     return named(key, whole), out
 

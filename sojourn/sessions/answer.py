@@ -39,6 +39,8 @@ class Answer:
     facets: Facets
     traces: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
     """Trace ids (high, low) by the row numbers of `summary.first_turn` and `last_turn`."""
+    touched: Mask
+    """Which groups have rows that are new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class _Plan:
     """How many segments belong to sessions with several."""
 
 
-def answer(gathered: Gathered, rules: Rules, now: int, lookup: Lookup) -> Answer:
-    """Answer for all sessions of `gathered` that have rows; there must be one."""
+def answer(gathered: Gathered, fresh: int, rules: Rules, now: int, lookup: Lookup) -> Answer:
+    """Answer for all sessions of `gathered` that have rows; there must be one. Rows of the pile from `fresh` on are new."""
     rows, alive = gathered.rows, np.flatnonzero(gathered.counts)
     first = np.cumsum(gathered.counts.take(alive)) - gathered.counts.take(alive)
     segments = cut(first, np.ascontiguousarray(rows["start"]), np.ascontiguousarray(rows["end"]), rules)
@@ -70,6 +72,8 @@ def answer(gathered: Gathered, rules: Rules, now: int, lookup: Lookup) -> Answer
     whole = slice(plan.divided, len(plan.first))
     state, reason, number = _states(summary, segments, plan, several, whole, now, rules)
     ids = np.ascontiguousarray(laid["trace_hi"]), np.ascontiguousarray(laid["trace_lo"])
+    news = gathered.place >= fresh
+    touched = np.logical_or.reduceat(news if plan.rows is None else news.take(plan.rows), plan.first)
     return Answer(
         alive.take(plan.session),
         number,
@@ -81,6 +85,7 @@ def answer(gathered: Gathered, rules: Rules, now: int, lookup: Lookup) -> Answer
         summary,
         facets,
         ids,
+        touched,
     )
 
 

@@ -83,9 +83,7 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
     return _in_order(group.take(first), what.take(first), name.take(first), facets["value"].take(told), groups, lookup)
 
 
-def _in_order(
-    group: Index, what: npt.NDArray[np.uint8], name: U64, value: U64, groups: int, lookup: Lookup
-) -> Facets:
+def _in_order(group: Index, what: npt.NDArray[np.uint8], name: U64, value: U64, groups: int, lookup: Lookup) -> Facets:
     """Sort entries by their texts, which hashes do not tell, and leave out the metadata keys that are too many."""
     distinct, which = np.unique(name, return_inverse=True)
     texts = lookup(distinct)

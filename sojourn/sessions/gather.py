@@ -35,6 +35,8 @@ class Gathered:
     counts: Index
     """Rows of each session; 0 for a session that all traces have left."""
     session: Index
+    place: Index
+    """Where each row was in the pile."""
     facets: Rows
     facet_row: Index
     facet_counts: Index
@@ -74,9 +76,8 @@ def gather(given: Pile, count: int) -> Gathered:
         by = _stable(owner, count)
         alive, facet_row, owner = alive.take(by), facet_row.take(by), owner.take(by)
     facets = take(given.facets, alive)
-    return Gathered(
-        kept, np.bincount(numbers, minlength=count), numbers, facets, facet_row, np.bincount(owner, minlength=count)
-    )
+    counts, facet_counts = np.bincount(numbers, minlength=count), np.bincount(owner, minlength=count)
+    return Gathered(kept, counts, numbers, order, facets, facet_row, facet_counts)
 
 
 def _stable(numbers: Index, count: int) -> Index:

@@ -27,7 +27,7 @@ MINUTE: Final = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The parameters of `sessions.md` §4, times in ns. A limit of 0 is no limit."""
+    """The parameters of `sessions.md` §4, times in ns. A duration or number of traces of 0 is no limit."""
 
     idle_timeout: int = 30 * MINUTE
     active_window: int = 5 * MINUTE
@@ -38,8 +38,8 @@ class Rules:
     """A limit cuts the session into segments; False: it is only flagged."""
     allowed_lateness: int = 24 * 60 * MINUTE
     max_future_skew: int = 10 * MINUTE
-    max_tokens: int = 0
-    max_cost: int = 0
+    max_tokens: int | None = None
+    max_cost: int | None = None
     """In 10^-12 US dollars."""
 
     @property

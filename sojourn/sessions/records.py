@@ -35,7 +35,7 @@ class Told:
 
 
 def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], version: int, lookup: Lookup) -> Told:
-    """The columns that segments and sessions share. `keys` and `revision` are those of each session number; `lookup` gives texts of hashes."""
+    """The columns that segments and sessions share. `keys` and `revision` are those of each session number."""
     summary, facets = answer.summary, answer.facets
     name, user = lookup(summary.name), lookup(summary.user)
     metadata = facets.metadata(lookup)
@@ -162,7 +162,9 @@ def trace_ids(hi: U64, lo: U64, rows: Index) -> pa.Array:
     mine = rows.compress(some)
     ids = np.stack([hi.take(mine), lo.take(mine)], axis=1).astype(">u8").view(np.uint8)
     digits = _HEX.take(ids)
-    return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), pa.py_buffer(np.ascontiguousarray(digits))])
+    return pa.Array.from_buffers(
+        pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), pa.py_buffer(np.ascontiguousarray(digits))]
+    )
 
 
 def searchable(ids: tuple[str, ...], name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:

@@ -1,4 +1,4 @@
-"""From the trace rows of a session, or of a segment of it, to its totals: every trace counted once, times as unions, nothing added up twice."""
+"""From the trace rows of a session, or of a segment of it, to its totals: every trace once, times as unions."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def _flags(
 
 def _over_budget(out: Summary, rules: Rules) -> npt.NDArray[np.uint32]:
     flags = np.zeros(len(out.start), np.uint32)
-    if rules.max_tokens:
+    if rules.max_tokens is not None:
         spent = out.counts["InputTokens"] + out.counts["OutputTokens"]
         flags |= (spent > np.uint64(rules.max_tokens)) * np.uint32(FLAGS["over_tokens"])
-    if rules.max_cost:
+    if rules.max_cost is not None:
         flags |= (out.cost > rules.max_cost) * np.uint32(FLAGS["over_cost"])
     return flags

@@ -58,8 +58,11 @@ SEGMENTS = [
     # a gap cuts from 30 minutes on, measured from the last end to the next start
     ("09:00-09:01 09:30-09:35", "09:36", ["09:00-09:35 active"]),
     ("09:00-09:01 09:31-09:35", "09:36", ["09:00-09:01 ended idle_timeout", "09:31-09:35 active"]),
-    ("09:00-09:01 09:40-09:41 10:20-10:21", "12:00", [
-        "09:00-09:01 ended idle_timeout", "09:40-09:41 ended idle_timeout", "10:20-10:21 ended idle_timeout"]),
+    (
+        "09:00-09:01 09:40-09:41 10:20-10:21",
+        "12:00",
+        ["09:00-09:01 ended idle_timeout", "09:40-09:41 ended idle_timeout", "10:20-10:21 ended idle_timeout"],
+    ),
     # a 40-minute tool call that is told at its end bridges the timeout
     ("09:00-09:01 09:00-09:42 09:45-09:46", "09:47", ["09:00-09:46 active"]),
     # a long trace in front covers later gaps of shorter ones
@@ -105,12 +108,18 @@ def test_what_was_heard_last_decides_the_state(traces: str, heard: str, now: str
 
 LIMITS = [
     ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=2), ["09:00-09:03 ended max_traces", "09:04-09:05 active"]),
-    ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=1), [
-        "09:00-09:01 ended max_traces", "09:02-09:03 ended max_traces", "09:04-09:05 active"]),
+    (
+        "09:00-09:01 09:02-09:03 09:04-09:05",
+        Rules(max_traces=1),
+        ["09:00-09:01 ended max_traces", "09:02-09:03 ended max_traces", "09:04-09:05 active"],
+    ),
     ("09:00-09:01 09:02-09:03", Rules(max_traces=2), ["09:00-09:03 active"]),
     # counted anew behind every cut, whatever made it
-    ("09:00-09:01 09:02-09:03 09:40-09:41 09:42-09:43 09:44-09:45", Rules(max_traces=2), [
-        "09:00-09:03 ended idle_timeout", "09:40-09:43 ended max_traces", "09:44-09:45 active"]),
+    (
+        "09:00-09:01 09:02-09:03 09:40-09:41 09:42-09:43 09:44-09:45",
+        Rules(max_traces=2),
+        ["09:00-09:03 ended idle_timeout", "09:40-09:43 ended max_traces", "09:44-09:45 active"],
+    ),
     # both at once: the duration is named
     ("09:00-09:01 09:02-09:05", Rules(max_traces=1, max_duration=3 * MINUTE), ["09:00-09:01 ended max_duration", "09:02-09:05 active"]),
     # flagged only
@@ -118,8 +127,11 @@ LIMITS = [
     # no limit
     ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=0, max_duration=0), ["09:00-09:05 active"]),
     # every silence ends a segment
-    ("09:00-09:01 09:01-09:02 09:03-09:04", Rules(idle_timeout=0), [
-        "09:00-09:01 ended idle_timeout", "09:01-09:02 ended idle_timeout", "09:03-09:04 active"]),
+    (
+        "09:00-09:01 09:01-09:02 09:03-09:04",
+        Rules(idle_timeout=0),
+        ["09:00-09:01 ended idle_timeout", "09:01-09:02 ended idle_timeout", "09:03-09:04 active"],
+    ),
 ]
 
 

@@ -1,0 +1,406 @@
+"""The state of `lifecycle`: the sessions that live, what is staged until the commit, and the way back from the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sojourn.component import Batch, Host
+from sojourn.schema import SESSION_ROWS, SESSION_SEGMENT_ROWS
+from sojourn.sessions import records
+from sojourn.sessions.answer import Answer, answer
+from sojourn.sessions.events import differences, event_records
+from sojourn.sessions.gather import Gathered, Pile, gather, pile
+from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
+from sojourn.sessions.live import NOTHING, Kept, Known, Live, Stored
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, hashes, take, view
+from sojourn.sessions.records import Key
+from sojourn.sessions.rows import look_up, pack
+from sojourn.sessions.versions import Versions
+
+log = logging.getLogger(__name__)
+
+LARGE: Final = 1000
+"""A session with more known traces is folded at most once per second, or one that grows by single traces would cost its square."""
+MOST_DUE: Final = 5000
+"""Sessions settled per tick; the rest waits for the next one."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """Sessions to answer for, by number; the hashes of their keys are sorted."""
+
+    keys: U64
+    names: list[str]
+    """`tenant \\0 project \\0 session id`"""
+    before: Known
+    """What was last told of each."""
+    pile: Pile
+    """All their known trace rows."""
+    fresh: int
+    """Rows of the pile from here on are new."""
+
+
+@dataclass(slots=True)
+class Staged:
+    """What the state becomes once the rows are stored."""
+
+    place: dict[int, int]
+    """Number of each session by the hash of its key."""
+    names: list[str]
+    known: Known
+    kept: list[Kept]
+    gone: Mask
+    """Sessions to forget: ended, or left by all their traces."""
+    new: Mask
+    """Sessions that are told of for the first time."""
+
+
+class Keeping:
+    """The running `lifecycle`. process() and tick() read the state; committed() changes it."""
+
+    def __init__(self, host: Host, rules: Rules, memory: int) -> None:
+        if host.texts is None:
+            raise ValueError("lifecycle needs the texts of a lane that decodes")
+        self._texts, self._history, self._clock = host.texts, host.history, host.clock
+        self._rules, self._memory = rules, memory
+        self._live = Live()
+        self._stored: Stored | None = None
+        self._versions = Versions()
+        self._awake = host.history is None
+        self._staged: list[Staged] = []
+        self._warned = False
+
+    # the contract
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        if batch.table != "session_trace_rows" or not len(batch.records):
+            return (batch,)
+        self._wake()
+        now = self._clock.now()
+        touched = self._set_aside(self._touched(batch.records), now)
+        return (batch, *self._settle(touched, now)) if touched else (batch,)
+
+    def tick(self, now: int) -> Iterable[Batch]:
+        self._wake()
+        slots = self._live.due(now, MOST_DUE)
+        if len(slots) and self._staged:
+            slots = np.array(
+                [slot for slot, key in zip(slots.tolist(), self._live.keys(slots), strict=True) if not self._is_staged(key)], np.intp
+            )
+        if not len(slots):
+            return ()
+        return self._settle(self._due(slots), now)
+
+    def committed(self) -> None:
+        for staged in self._staged:
+            keys = list(staged.place)
+            stay = np.flatnonzero(~staged.gone)
+            self._live.put(
+                [keys[at] for at in stay.tolist()],
+                [staged.names[at] for at in stay.tolist()],
+                staged.known.take(stay),
+                [staged.kept[at] for at in stay.tolist()],
+            )
+            self._live.drop([keys[at] for at in np.flatnonzero(staged.gone).tolist()])
+            if self._stored is not None:
+                for at in np.flatnonzero(staged.new).tolist():
+                    self._stored.add(_digest(staged.names[at]))
+        self._staged.clear()
+        self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
+
+    def discard(self) -> None:
+        self._staged.clear()
+
+    def meters(self) -> dict[str, float]:
+        """Sessions that live, by state, and the bytes of their trace rows."""
+        out = {f'sojourn_sessions{{state="{name}"}}': float(self._live.count(code)) for code, name in enumerate(STATES[:ENDED])}
+        return out | {"sojourn_lifecycle_trace_row_bytes": float(self._live.bytes)}
+
+    # what is touched
+
+    def _touched(self, batch: pa.RecordBatch) -> Touched:
+        """The sessions of new trace rows, with all trace rows that are known of them."""
+        new = view(batch.column("_trace"), TRACE)
+        keys, first, number = np.unique(new["session"], return_index=True, return_inverse=True)
+        facets = view(batch.column("_facets").flatten(), TRACE_FACET)
+        row = np.repeat(np.arange(len(new)), np.diff(_list_offsets(batch.column("_facets"))))
+        mine = keys.tolist()
+        slots = self._live.find(mine)
+        before, kept = self._live.known(slots), self._live.kept(slots)
+        names = _names(batch, first, slots, self._live)
+        lost = self._overlay(mine, before, kept)
+        stored = self._read_back(keys, names, before, lost)
+        known = _unpack(kept)
+        whole = pile(stored, known, Pile(new, number, facets, row))
+        return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows))
+
+    def _due(self, slots: Index) -> Touched:
+        """Sessions by whose silence, or size, something is due."""
+        keys = np.array(self._live.keys(slots), np.uint64)
+        order = np.argsort(keys)
+        keys, slots = keys.take(order), slots.take(order)
+        before, kept, names = self._live.known(slots), self._live.kept(slots), self._live.names(slots)
+        stored = self._read_back(keys, names, before, np.array([not each.rows for each in kept]))
+        whole = pile(stored, _unpack(kept))
+        return Touched(keys, names, before, whole, len(whole.rows))
+
+    def _is_staged(self, key: int) -> bool:
+        return any(key in staged.place for staged in self._staged)
+
+    def _overlay(self, keys: list[int], before: Known, kept: list[Kept]) -> Mask:
+        """Go on from what was produced since the last commit, where something was. Tells whose trace rows are not in memory."""
+        lost = np.array([not each.rows for each in kept])
+        for staged in self._staged:
+            for number, key in enumerate(keys):
+                at = staged.place.get(key)
+                if at is not None:
+                    before.put(np.array([number]), staged.known.take(np.array([at])))
+                    kept[number] = staged.kept[at]
+                    lost[number] = False
+        return lost
+
+    def _set_aside(self, touched: Touched, now: int) -> Touched | None:
+        """Leave out large sessions that were folded less than a second ago: their new rows are kept and wait for the tick."""
+        old = np.bincount(touched.pile.session[: touched.fresh], minlength=len(touched.keys))
+        large = (old > LARGE) & (now - touched.before.folded < SECOND)
+        if not large.any():
+            return touched
+        which = np.flatnonzero(large)
+        waiting = touched.before.take(which)
+        waiting.deadline[:] = np.minimum(waiting.deadline, waiting.folded + SECOND)
+        kept = [_as_bytes(_of_session(touched.pile, number)) for number in which.tolist()]
+        nothing = np.zeros(len(which), bool)
+        place = {key: at for at, key in enumerate(touched.keys.take(which).tolist())}
+        self._staged.append(Staged(place, [touched.names[at] for at in which.tolist()], waiting, kept, nothing, nothing))
+        return _without(touched, large)
+
+    # what is told
+
+    def _settle(self, touched: Touched, now: int) -> list[Batch]:
+        """Fold the sessions, tell what is new of them, and stage it."""
+        gathered = gather(touched.pile, len(touched.keys))
+        version = self._versions.next(now)
+        keys = [_key(name) for name in touched.names]
+        revision = touched.before.revision + np.uint64(1)
+        after = Known.nothing(len(keys))
+        after.revision[:], after.folded[:] = revision, now
+        batches: list[Batch] = []
+        if len(gathered.rows):
+            told, columns = self._answer(gathered, touched, keys, revision, version, now)
+            _note(after, told, self._rules)
+            batches = [
+                Batch("session_segment_rows", records.segment_records(told, columns)),
+                Batch("session_rows", records.session_records(told, columns)),
+            ]
+            events = differences(told, touched.before, now, self._rules)
+            if len(events.group):
+                batches.append(Batch("session_event_rows", event_records(events, told, keys, revision, now, version)))
+        self._stage(touched, gathered, after)
+        self._keep_unseen(touched, after)
+        return _vanished(keys, touched.before, after, version) + batches
+
+    def _answer(
+        self, gathered: Gathered, touched: Touched, keys: list[Key], revision: U64, version: int, now: int
+    ) -> tuple[Answer, records.Told]:
+        """The answer and its columns. Texts that were forgotten come back with the stored rows."""
+        told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
+        columns = records.tell(told, keys, revision, version, self._lookup)
+        if columns.forgotten.any() and self._history is not None:
+            lost = np.unique(told.session.compress(columns.forgotten)).tolist()
+            pack(self._history.trace_rows_of_sessions([keys[number] for number in lost]), self._texts)
+            told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
+            columns = records.tell(told, keys, revision, version, self._lookup)
+        return told, columns
+
+    def _lookup(self, codes: U64) -> pa.Array:
+        return look_up(self._texts, codes)
+
+    def _keep_unseen(self, touched: Touched, after: Known) -> None:
+        """Sessions whose trace rows cannot be found any more have not vanished: nothing can be said of them, and they are forgotten."""
+        unseen = np.bincount(touched.pile.session, minlength=len(touched.keys)) == 0
+        if unseen.any():
+            after.segments[unseen] = touched.before.segments[unseen]
+            if not self._warned:
+                log.warning("lifecycle: the trace rows of %d sessions were not found: their state is not told any more", unseen.sum())
+            self._warned = True
+
+    def _stage(self, touched: Touched, gathered: Gathered, after: Known) -> None:
+        gone = (gathered.counts == 0) | (after.state == ENDED)
+        new = touched.before.segments == 0
+        place = {key: at for at, key in enumerate(touched.keys.tolist())}
+        self._staged.append(Staged(place, touched.names, after, _cut(gathered), gone, new))
+
+    # the way back
+
+    def _wake(self) -> None:
+        """Go on where the stored rows end. Asked for when it is needed first, so that a database that is down delays nothing."""
+        if self._awake:
+            return
+        assert self._history is not None
+        versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
+        table = self._history.open_sessions()
+        names = _joined(table)
+        keys = hashes(self._texts, pa.array(names, pa.string())).tolist()
+        known = _stored_known(table)
+        known.deadline[:] = deadlines(known.heard, known.heard, known.state, self._rules)
+        self._live.put(keys, names, known, [NOTHING] * len(keys))
+        self._versions, self._stored, self._awake = versions, stored, True
+
+    def _read_back(self, keys: U64, names: list[str], before: Known, lost: Mask) -> Pile:
+        """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
+        unknown = lost & (before.segments == 0)
+        if self._history is None or not lost.any():
+            return pile()
+        maybe = np.flatnonzero(unknown)
+        stored = [at for at in maybe.tolist() if self._stored is not None and _digest(names[at]) in self._stored]
+        if stored:
+            table = self._history.sessions([_key(names[at]) for at in stored])
+            place = {names[at]: at for at in stored}
+            before.put(np.array([place[name] for name in _joined(table)], np.intp), _stored_known(table))
+        wanted = [*np.flatnonzero(lost & ~unknown).tolist(), *stored]
+        if not wanted:
+            return pile()
+        table = self._history.trace_rows_of_sessions([_key(names[at]) for at in wanted])
+        rows, facets, counts = pack(table, self._texts)
+        session = np.searchsorted(keys, rows["session"])
+        return Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
+
+
+def _key(name: str) -> Key:
+    tenant, project, session = name.split("\0", 2)
+    return tenant, project, session
+
+
+def _digest(name: str) -> int:
+    from sojourn import _native
+
+    return _native.digest(name.encode())
+
+
+def _list_offsets(lists: pa.Array) -> npt.NDArray[np.int32]:
+    return np.frombuffer(lists.buffers()[1], np.int32, len(lists) + 1, lists.offset * 4)
+
+
+def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[str]:
+    """The names of sessions: as they are known, else from the first row that names each."""
+    names = live.names(slots)
+    new = np.flatnonzero(slots < 0).tolist()
+    if new:
+        told = [batch.column(column).to_numpy(zero_copy_only=False) for column in ("Tenant", "Project", "SessionId")]
+        for at in new:
+            names[at] = "\0".join([column[first[at]] for column in told])
+    return names
+
+
+def _joined(table: pa.Table) -> list[str]:
+    columns = (table.column(name).to_pylist() for name in ("Tenant", "Project", "SessionId"))
+    return ["\0".join(each) for each in zip(*columns, strict=True)]
+
+
+def _stored_known(table: pa.Table) -> Known:
+    """What stored session rows say."""
+    known = Known.nothing(len(table))
+    if len(table):
+        known.segments[:] = np.asarray(table.column("Segments"))
+        known.state[:] = [STATES.index(text) for text in table.column("State").to_pylist()]
+        known.revision[:] = np.asarray(table.column("Revision"))
+        end, seen = (np.asarray(table.column(name)).astype("datetime64[ns]").astype(np.int64) for name in ("End", "LastSeen"))
+        known.heard[:] = np.maximum(end, seen)
+    return known
+
+
+def _note(after: Known, told: Answer, rules: Rules) -> None:
+    """What is told of each session from now on."""
+    part = told.sessions
+    session, summary = told.session[part], told.summary
+    arrival, end, state = summary.arrival[part], summary.end[part], told.state[part]
+    after.segments[session] = told.several[part]
+    after.state[session] = state
+    after.heard[session] = np.maximum(arrival, end)
+    after.deadline[session] = deadlines(arrival, end, state, rules)
+
+
+def _vanished(keys: list[Key], before: Known, after: Known, version: int) -> list[Batch]:
+    """Rows for segments that are no more, and for sessions that all their traces have left."""
+    out = []
+    fewer = np.flatnonzero(after.segments < before.segments).tolist()
+    pairs = [(at, number) for at in fewer for number in range(int(after.segments[at]), int(before.segments[at]))]
+    if pairs:
+        revisions = [int(after.revision[at]) for at, _ in pairs]
+        gone = records.vanished(SESSION_SEGMENT_ROWS, [keys[at] for at, _ in pairs], [number for _, number in pairs], revisions, version)
+        out.append(Batch("session_segment_rows", gone))
+    left = [at for at in fewer if not after.segments[at]]
+    if left:
+        revisions = [int(after.revision[at]) for at in left]
+        out.append(Batch("session_rows", records.vanished(SESSION_ROWS, [keys[at] for at in left], [], revisions, version)))
+    return out
+
+
+def _unpack(kept: list[Kept]) -> Pile:
+    """Rows as they were kept, one session after the other."""
+    rows = np.frombuffer(b"".join(each.rows for each in kept), TRACE)
+    facets = np.frombuffer(b"".join(each.facets for each in kept), TRACE_FACET)
+    counts = np.fromiter((len(each.rows) for each in kept), np.intp, len(kept)) // TRACE.itemsize
+    facet_counts = np.fromiter((len(each.facets) for each in kept), np.intp, len(kept)) // TRACE_FACET.itemsize
+    row = facets["spare"] + np.repeat(np.cumsum(counts) - counts, facet_counts)
+    return Pile(rows, np.repeat(np.arange(len(kept)), counts), facets, row)
+
+
+def _cut(gathered: Gathered) -> list[Kept]:
+    """The rows of each session as bytes."""
+    first = np.cumsum(gathered.counts) - gathered.counts
+    facets = gathered.facets
+    facets["spare"] = gathered.facet_row - np.repeat(first, gathered.facet_counts)
+    plain, said = gathered.rows.tobytes(), facets.tobytes()
+    cuts = _ends(gathered.counts, TRACE.itemsize)
+    facet_cuts = _ends(gathered.facet_counts, TRACE_FACET.itemsize)
+    parts = zip(cuts, cuts[1:], facet_cuts, facet_cuts[1:], strict=False)
+    return [Kept(plain[begin:end], said[from_:to]) for begin, end, from_, to in parts]
+
+
+def _ends(counts: Index, size: int) -> list[int]:
+    return [0, *(np.cumsum(counts) * size).tolist()]
+
+
+def _of_session(whole: Pile, number: int) -> Pile:
+    """The part of a pile that belongs to one session."""
+    mine = np.flatnonzero(whole.session == number)
+    return _part(whole, mine)
+
+
+def _part(whole: Pile, mine: Index) -> Pile:
+    place = np.full(len(whole.rows), -1, np.intp)
+    place[mine] = np.arange(len(mine))
+    row = place.take(whole.row) if len(whole.row) else whole.row
+    alive = np.flatnonzero(row >= 0)
+    return Pile(take(whole.rows, mine), whole.session.take(mine), take(whole.facets, alive), row.take(alive))
+
+
+def _as_bytes(part: Pile) -> Kept:
+    facets: Rows = concat(part.facets).copy()
+    facets["spare"] = part.row
+    return Kept(part.rows.tobytes(), facets.tobytes())
+
+
+def _without(touched: Touched, large: Mask) -> Touched | None:
+    """The other sessions, numbered anew."""
+    rest = np.flatnonzero(~large)
+    if not len(rest):
+        return None
+    number = np.cumsum(~large) - 1
+    rows = np.flatnonzero(~large.take(touched.pile.session))
+    part = _part(touched.pile, rows)
+    return Touched(
+        touched.keys.take(rest),
+        [touched.names[at] for at in rest.tolist()],
+        touched.before.take(rest),
+        Pile(part.rows, number.take(part.session), part.facets, part.row),
+        int((rows < touched.fresh).sum()),
+    )

@@ -1,0 +1,263 @@
+"""A lifecycle processor with a hand-set clock and a database that is a dictionary, to be asked what it stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sojourn.component import Batch, Host
+from sojourn.processors import keeping
+from sojourn.processors.lifecycle import Lifecycle
+from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
+from sojourn.sessions.packed import column, lists
+from sojourn.sessions.rows import pack
+from tests.oracle_lifecycle import COUNTS, Limits, Trace, live, rows
+
+NOW = 1_790_000_000_000_000_000
+TIME = pa.timestamp("ns", "UTC")
+KEYS = {
+    "session_trace_rows": ("Tenant", "Project", "SessionId", "TraceId"),
+    "session_segment_rows": ("Tenant", "Project", "SessionId", "Segment"),
+    "session_rows": ("Tenant", "Project", "SessionId"),
+}
+
+
+class Clock:
+    def __init__(self, now: int = NOW) -> None:
+        self.time = now
+
+    def now(self) -> int:
+        return self.time
+
+
+class Texts:
+    """Like `_native.Texts`: hashes differ from process to process, and what is forgotten comes back as null."""
+
+    def __init__(self, salt: int = 0) -> None:
+        self._salt = salt.to_bytes(8, "little")
+        self._texts: dict[int, str] = {}
+
+    def intern(self, array: Any) -> bytes:
+        array = pa.array(array)
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        return np.array([self._hash(text) for text in array.to_pylist()], "<u8").tobytes()
+
+    def _hash(self, text: str | None) -> int:
+        if not text:
+            return 0
+        found = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=self._salt).digest(), "little")
+        self._texts[found] = text
+        return found
+
+    def lookup(self, hashes: Any) -> pa.Array:
+        return pa.array([self._texts.get(each) if each else "" for each in np.frombuffer(hashes, "<u8").tolist()], pa.string())
+
+    def forget(self) -> None:
+        self._texts.clear()
+
+
+class History:
+    """What was stored: of the rows of one key the one with the greatest version. Reads are counted."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {name: {} for name in KEYS}
+        self.schemas: dict[str, pa.Schema] = {}
+        self.events: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+
+    def store(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            records = batch.records.select([name for name in batch.records.schema.names if not name.startswith("_")])
+            if batch.table == "session_event_rows":
+                self.events += records.to_pylist()
+                continue
+            self.schemas[batch.table] = records.schema
+            table = self.tables[batch.table]
+            for row in pa.Table.from_batches([_comparable(records)]).to_pylist():
+                key = tuple(row[name] for name in KEYS[batch.table])
+                assert key not in table or row["Version"] > table[key]["Version"], "versions grow"
+                table[key] = row
+
+    def live(self, table: str) -> list[dict[str, Any]]:
+        return [row for row in self.tables[table].values() if not row["Deleted"]]
+
+    def _table(self, name: str, keys: Sequence[tuple[str, str, str]] | None) -> pa.Table:
+        self.asked.append(name)
+        wanted = None if keys is None else set(keys)
+        found = [row for row in self.live(name) if wanted is None or (row["Tenant"], row["Project"], row["SessionId"]) in wanted]
+        return _as_table(name, found)
+
+    def last_version(self) -> int:
+        return max((row["Version"] for table in self.tables.values() for row in table.values()), default=0)
+
+    def trace_rows_of_sessions(self, keys: Sequence[tuple[str, str, str]]) -> pa.Table:
+        return self._table("session_trace_rows", keys)
+
+    def sessions(self, keys: Sequence[tuple[str, str, str]]) -> pa.Table:
+        return self._table("session_rows", keys)
+
+    def open_sessions(self) -> pa.Table:
+        self.asked.append("open_sessions")
+        return _as_table("session_rows", [row for row in self.live("session_rows") if row["State"] != "ended"])
+
+    def session_digests(self) -> np.ndarray:
+        rows = self.tables["session_rows"].values()
+        names = ["\0".join((row["Tenant"], row["Project"], row["SessionId"])) for row in rows]
+        return np.array([keeping._digest(name) for name in names], np.uint64)
+
+
+def _comparable(records: pa.RecordBatch) -> pa.RecordBatch:
+    """Times as whole numbers, words as plain text."""
+    arrays = []
+    for array in records.columns:
+        if pa.types.is_timestamp(array.type):
+            array = array.cast(pa.int64())
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, records.schema.names)
+
+
+def _as_table(name: str, found: list[dict[str, Any]]) -> pa.Table:
+    """Rows as the database would answer."""
+    schema = {"session_trace_rows": SESSION_TRACE_ROWS, "session_rows": SESSION_ROWS, "session_segment_rows": SESSION_SEGMENT_ROWS}[name]
+    columns = {}
+    for each in schema.columns:
+        if each.name != "Collector":
+            columns[each.name] = pa.array([row[each.name] for row in found], _arrow(each.type))
+    return pa.table(columns)
+
+
+def _arrow(kind: str) -> pa.DataType:
+    if kind.startswith("LowCardinality") or kind == "String":
+        return pa.string()
+    if kind.startswith("Array"):
+        return pa.list_(_arrow(kind[6:-1]))
+    if kind.startswith("Map"):
+        return pa.map_(pa.string(), pa.string())
+    if kind.startswith("DateTime64"):
+        return pa.timestamp("ms" if "3" in kind else "ns", "UTC")
+    return getattr(pa, kind.lower())()
+
+
+def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBatch:
+    """Traces as `aggregate` hands them over."""
+    columns: dict[str, pa.Array] = {}
+    for name, at in (("Tenant", 0), ("Project", 1), ("SessionId", 2)):
+        columns[name] = pa.array([trace.session[at] for trace in traces], pa.string())
+
+    def add(name: str, values: Iterable[Any], kind: pa.DataType) -> None:
+        columns[name] = pa.array(list(values), kind)
+
+    add("TraceId", (trace.trace_id for trace in traces), pa.string())
+    add("Name", (trace.name for trace in traces), pa.string())
+    add("PromptName", (trace.prompt_name for trace in traces), pa.string())
+    for name, field in (("SessionName", "session_name"), ("UserId", "user")):
+        told = [getattr(trace, field) or ("", 0, 0) for trace in traces]
+        prefix = "User" if name == "UserId" else name
+        add(name, (each[0] for each in told), pa.string())
+        add(f"{prefix}At", (each[1] for each in told), pa.int64())
+        add(f"{prefix}Span", (each[2] for each in told), pa.uint64())
+    for name in ("Start", "End", "Arrival"):
+        add(name, (getattr(trace, name.lower()) for trace in traces), TIME)
+    add("Turn", (int(trace.turn) for trace in traces), pa.uint8())
+    add("Status", ("error" if trace.error else "ok" for trace in traces), pa.string())
+    for name in COUNTS:
+        add(name, (trace.numbers.get(name, 0) for trace in traces), pa.uint64())
+    add("CostPico", (-1 if trace.cost is None else trace.cost for trace in traces), pa.int64())
+    add("CostSources", (trace.cost_sources for trace in traces), pa.uint8())
+    for name in ("Services", "Models", "Providers", "Tools", "Tags"):
+        add(name, (sorted(getattr(trace, name.lower())) for trace in traces), pa.list_(pa.string()))
+    add("OtherIds", ([] for _ in traces), pa.list_(pa.string()))
+    metadata = [sorted(trace.metadata.items()) for trace in traces]
+    add("Metadata.Key", ([key for key, _ in each] for each in metadata), pa.list_(pa.string()))
+    for at, (name, kind) in enumerate((("Value", pa.string()), ("At", pa.int64()), ("Span", pa.uint64()))):
+        add(f"Metadata.{name}", ([value[at] for _, value in each] for each in metadata), pa.list_(kind))
+    add("Flags", (sum(FLAGS[flag] for flag in trace.flags) for trace in traces), pa.uint32())
+    add("Input", ("" for _ in traces), pa.string())
+    add("Output", ("" for _ in traces), pa.string())
+    add("Version", (version for _ in traces), pa.uint64())
+    add("Deleted", (int(trace.gone) for trace in traces), pa.uint8())
+    packed, facets, counts = pack(pa.table(columns), texts)
+    columns["_trace"], columns["_facets"] = column(packed), lists(facets, counts)
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+class World:
+    """One collector after another on one database."""
+
+    def __init__(self, history: bool = True, texts: Any = None, **parameters: Any) -> None:
+        self.clock, self.database = Clock(), History()
+        self._with_history, self._parameters = history, parameters
+        self._lives, self._version = 0, 0
+        self._stack = ExitStack()
+        self.texts: Any = None
+        self.restart(texts)
+
+    def restart(self, texts: Any = None) -> None:
+        """Everything in memory is gone, without a chance to say goodbye."""
+        self._lives += 1
+        self.texts = texts or Texts(self._lives)
+        host = Host(self.clock, "here", Path("."), self.texts, self.database if self._with_history else None)  # type: ignore[arg-type]
+        self.process = self._stack.enter_context(Lifecycle(**self._parameters).open(host))
+
+    def feed(self, *traces: Trace, commit: bool = True) -> list[Batch]:
+        """One group."""
+        batches = self.told(*traces)
+        if commit:
+            self.commit(batches)
+        else:
+            self.process.discard()
+        return batches
+
+    def told(self, *traces: Trace) -> list[Batch]:
+        """What is told of one group, before anything is stored."""
+        self._version += 1
+        batch = Batch("session_trace_rows", trace_rows(traces, self.texts, self.clock.now() // 1000 + self._version))
+        return list(self.process.process(batch))
+
+    def commit(self, batches: list[Batch]) -> None:
+        self.database.store(batches)
+        self.process.committed()
+
+    def tick(self, now: int | None = None) -> list[Batch]:
+        self.clock.time = self.clock.time if now is None else now
+        batches = list(self.process.tick(self.clock.time))
+        self.commit(batches)
+        return batches
+
+    def sessions(self) -> dict[Any, dict[str, Any]]:
+        return {_key(row): _plain(row) for row in self.database.live("session_rows")}
+
+    def segments(self) -> dict[Any, list[dict[str, Any]]]:
+        out: dict[Any, list[dict[str, Any]]] = {}
+        for row in sorted(self.database.live("session_segment_rows"), key=lambda row: row["Segment"]):
+            out.setdefault(_key(row), []).append(_plain(row))
+        return out
+
+    def events(self, *columns: str) -> list[tuple[Any, ...]]:
+        return [tuple(event[name] for name in columns or ("SessionId", "Segment", "Event", "Reason")) for event in self.database.events]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["Tenant"], row["Project"], row["SessionId"]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what may differ between two ways to the same answer."""
+    row = {name: value for name, value in row.items() if name not in ("Revision", "LastSeen", "Version", "Deleted")}
+    row["Metadata"] = dict(row["Metadata"])
+    return row
+
+
+def truth(told: Iterable[Trace], now: int, limits: Limits) -> tuple[dict[Any, dict[str, Any]], dict[Any, list[dict[str, Any]]]]:
+    """What the oracle says the world must hold."""
+    sessions, segments = {}, {}
+    for key, traces in live(told).items():
+        sessions[key], segments[key] = rows(key, traces, now, limits)
+    return sessions, segments
