@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -104,10 +104,10 @@ class Lane:
             return not self._thread.is_alive()
         return True
 
-    def wait(self, rounds: int, timeout: float) -> bool:
-        """Wait until so many groups and ticks have come to their end since the start; for tests."""
+    def wait(self, until: Callable[[], bool], timeout: float) -> bool:
+        """Wait until something holds, looking after every group and tick; for tests, which must not sleep."""
         with self._turned:
-            return self._turned.wait_for(lambda: self.rounds >= rounds, timeout)
+            return self._turned.wait_for(until, timeout)
 
     def stats(self) -> dict[str, float]:
         """Samples for /metrics."""

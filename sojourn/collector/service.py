@@ -172,8 +172,11 @@ def running(description: Description, clock: Clock | None = None, tick: float = 
     """A collector that takes data while the block runs, and has dealt with all of it when the block is left."""
     from sojourn import _native
 
-    with ExitStack() as stack:
+    stack = ExitStack()
+    try:
         home = stack.enter_context(move_in(description.service.data_dir, description.service.collector))
         service = Service(description, home, clock or _native.Clock(), tick)
         service.start(stack)
         yield service
+    finally:  # components are left in the same way whatever happened: authors forget `try` around their `yield`
+        stack.close()

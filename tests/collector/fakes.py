@@ -145,5 +145,5 @@ class Bench:
         before = self.lane.rounds
         for group in groups:
             self.queue.put(group)
-        assert self.lane.wait(before + len(groups), 10.0)
+        assert self.lane.wait(lambda: self.lane.rounds >= before + len(groups), 10.0)
         return groups[-1]
