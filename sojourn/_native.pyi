@@ -134,6 +134,19 @@ def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
     """Stored rows of `otel_traces` (columns by name) → struct-free RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
     but for `trace` (index of the row's trace id in order of first appearance)."""
 
+def arrange(trace: Buffer, span: Buffer, parent: Buffer, end: Buffer, digest: Buffer, bits: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Copies of spans → one row per (trace, span), the greatest (end, digest), of equal ones the first; and the trees they form.
+
+    Columns of one length: uint32, then uint64. Gives int64s: the kept rows sorted by (trace, `bits` scrambled bits of the span id, span id),
+    the position of each trace's first row, each row's parent (-1 for none; cycles are cut at their least span id), the rows that were cut.
+    """
+
+def only_below(up: Buffer, marked: Buffer) -> bytes:
+    """Per row the one leaf among the marked rows below it, -2 if there are several, -1 if there is none (int64).
+
+    `up` (int64) are parents as arrange() gives them, `marked` (uint8) is not 0 for marked rows; a leaf has no marked row below it.
+    """
+
 def digest(data: Buffer) -> int:
     """The 64-bit content hash that is the lower half of Version (unkeyed, the same in every process)."""
 

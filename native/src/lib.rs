@@ -3,3 +3,4 @@
 pub mod block;
 #[cfg(feature = "python")]
 mod python;
+pub mod trees;

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 pub mod arrow;
 pub mod block;
+mod trees;
 
 #[pyfunction]
 fn version() -> &'static str {
@@ -14,5 +15,7 @@ fn version() -> &'static str {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Arrow>()?;
     module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
+    module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
+    module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)
 }

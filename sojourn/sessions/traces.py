@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sojourn.schema import FACETS, FLAGS
-from sojourn.sessions.groups import Groups, cut_cycles, find, greatest, least, one_row_each, parents
+from sojourn.sessions.groups import Groups, arrange, find, greatest, least
 from sojourn.sessions.identity import Identity, identify, top_most
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 from sojourn.sessions.usage import EMBEDDING, LLM, RERANK, Calls, find_calls
@@ -42,10 +42,7 @@ class Folded:
 
 def fold(facts: Rows, facets: Rows, bits: int = 40) -> Folded:
     """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows."""
-    groups = one_row_each(facts["trace"], facts["span"], (facts["sent_end"], facts["digest"]), bits)
-    kept = take(facts, groups.order)
-    up = parents(groups, kept["span"], kept["parent"])
-    cut = cut_cycles(up, kept["span"])
+    groups, kept, up, cut = arrange(facts, bits)
     calls = find_calls(groups, kept, up)
     identity, top = identify(groups, kept), top_most(groups, kept, up)
     facets, told_by = _facets_of_kept(groups, kept, facets)

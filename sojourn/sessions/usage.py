@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sojourn import _native
 from sojourn.schema import FLAGS, KINDS
 from sojourn.sessions.groups import Groups, short_keys
 from sojourn.sessions.packed import Index, Mask, Rows, concat, take
@@ -49,7 +50,7 @@ def find_calls(groups: Groups, facts: Rows, up: Index) -> Calls:
     usage = (facts["flags"] & FLAGS["usage"]) != 0
     model = is_model(facts)
     telling = model & usage
-    tip = only_below(up, np.flatnonzero(telling))
+    tip = only_below(up, telling)
     leaf = telling & (tip == NONE)
     edges, limited = _same_call(groups, facts, model, telling, tip)
     together = _joined(edges)
@@ -64,30 +65,12 @@ def find_calls(groups: Groups, facts: Rows, up: Index) -> Calls:
     return Calls(counted, refused, used, twice, limited)
 
 
-def only_below(up: Index, marked: Index) -> Index:
+def only_below(up: Index, marked: Mask) -> Index:
     """For each row: the one leaf among the `marked` rows below it, MANY if there are several, NONE if there is none.
 
-    A leaf is a marked row without marked rows below. Every row is visited at most three times, whatever the shape of the tree.
+    A leaf is a marked row without marked rows below.
     """
-    above = ancestors(up, marked)
-    tip = np.full(len(up), NONE, np.intp)
-    leaves = marked.compress(~above.take(marked))
-    at, label = up.take(leaves), leaves
-    while True:
-        going = at >= 0
-        at, label = at.compress(going), label.compress(going)
-        if not len(at):
-            return tip
-        by = np.argsort(at, kind="stable")
-        at, label = at.take(by), label.take(by)
-        new = np.append(True, at[1:] != at[:-1])
-        several = np.diff(np.append(np.flatnonzero(new), len(at))) > 1
-        at = at.compress(new)
-        label = np.where(several | (tip.take(at) != NONE), MANY, label.compress(new))
-        fresh = tip.take(at) != MANY
-        at, label = at.compress(fresh), label.compress(fresh)
-        tip[at] = label
-        at = up.take(at)
+    return np.frombuffer(_native.only_below(up, marked.view(np.uint8)), np.int64)
 
 
 def ancestors(up: Index, rows: Index) -> Mask:

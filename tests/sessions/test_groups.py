@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn.sessions.groups import cut_cycles, greatest, least, one_row_each, parents
+from sojourn.sessions.groups import arrange, find, greatest, least
+from sojourn.sessions.packed import FACT
 
 SMALL = 3  # bits left of an id in the sort key: clashes all the time
 
@@ -15,67 +16,63 @@ rows_of_traces = st.lists(
 )
 
 
-def columns(rows):
-    group, ident, end, digest, parent = zip(*rows, strict=True)
-    wide = [np.array(each, np.uint64) for each in (ident, end, digest, parent)]
-    return np.array(group, np.uint32), *wide
+def facts(rows):
+    out = np.zeros(len(rows), FACT)
+    for name, values in zip(("trace", "span", "sent_end", "digest", "parent"), zip(*rows, strict=True), strict=True):
+        out[name] = values
+    return out
 
 
 @given(rows_of_traces)
 def test_one_row_each_keeps_the_greatest_version(rows):
-    group, ident, end, digest, _ = columns(rows)
-    groups = one_row_each(group, ident, (end, digest), SMALL)
+    groups, kept, _, _ = arrange(facts(rows), SMALL)
     best: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for at, (g, i, e, d, _) in enumerate(rows):
-        best[g, i] = max(best.get((g, i), (-1, -1, -1)), (e, d, -at))
-    kept = {(int(group[at]), int(ident[at])): int(at) for at in groups.order}
-    assert kept == {key: -value[2] for key, value in best.items()}
-    assert len(groups.order) == len(kept)
-    assert groups.number.tolist() == sorted(group[groups.order].tolist())
-    assert groups.number[groups.first].tolist() == sorted(set(group.tolist()))
+    for at, (trace, span, end, digest, _) in enumerate(rows):
+        best[trace, span] = max(best.get((trace, span), (-1, -1, -1)), (end, digest, -at))
+    assert {(rows[at][0], rows[at][1]): at for at in groups.order.tolist()} == {key: -value[2] for key, value in best.items()}
+    assert len(groups.order) == len(best) == groups.sizes.sum()
+    assert groups.number.tolist() == sorted(trace for trace, _ in best)
     assert (groups.number[groups.first][groups.member] == groups.number).all()
+    assert kept["span"].tolist() == [rows[at][1] for at in groups.order.tolist()]
+
+
+def links(groups, kept):
+    """Each row's parent by position, before cycles are cut."""
+    place = {(int(row["trace"]), int(row["span"])): at for at, row in enumerate(kept)}
+    return [place.get((int(row["trace"]), int(row["parent"])), -1) if row["parent"] else -1 for row in kept]
 
 
 @given(rows_of_traces)
-def test_parents_are_found_within_the_trace(rows):
-    group, ident, end, digest, parent = columns(rows)
-    groups = one_row_each(group, ident, (end, digest), SMALL)
-    idents, above = ident[groups.order], parent[groups.order]
-    up = parents(groups, idents, above)
-    place = {(int(g), int(i)): at for at, (g, i) in enumerate(zip(groups.number, idents, strict=True))}
-    assert up.tolist() == [place.get((int(g), int(p)), -1) if p else -1 for g, p in zip(groups.number, above, strict=True)]
-
-
-@given(rows_of_traces)
-def test_cycles_are_cut_at_their_least_span(rows):
-    group, ident, end, digest, parent = columns(rows)
-    groups = one_row_each(group, ident, (end, digest), SMALL)
-    idents = ident[groups.order]
-    up = parents(groups, idents, parent[groups.order])
-    before = up.copy()
-    cut = set(cut_cycles(up, idents).tolist())
+def test_parents_are_found_and_cycles_cut_at_their_least_span(rows):
+    groups, kept, up, cut = arrange(facts(rows), SMALL)
+    before = links(groups, kept)
+    cut = set(cut.tolist())
+    rings = set()
     for row in range(len(up)):
         path, at = [], row
         while at >= 0 and at not in path:
             path.append(at)
-            at = int(before[at])
+            at = before[at]
         if at >= 0:
-            ring = path[path.index(at) :]
-            assert min(ring, key=lambda each: int(idents[each])) in cut
-    for row in range(len(up)):
-        steps, at = 0, row
-        while at >= 0:
-            at, steps = int(up[at]), steps + 1
-            assert steps <= len(up)
-        assert (up[row] == before[row]) or (row in cut and up[row] == -1)
+            rings.add(min(path[path.index(at) :], key=lambda each: int(kept["span"][each])))
+    assert cut == rings
+    assert [-1 if row in cut else before[row] for row in range(len(up))] == up.tolist()
+
+
+@given(rows_of_traces, st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1))
+def test_rows_are_found_by_trace_and_span(rows, wanted):
+    groups, kept, _, _ = arrange(facts(rows), SMALL)
+    place = {(int(row["trace"]), int(row["span"])): at for at, row in enumerate(kept)}
+    group, ident = (np.array(each) for each in zip(*wanted, strict=True))
+    found = find(groups, kept["span"], group.astype(np.uint32), ident.astype(np.uint64))
+    assert found.tolist() == [place.get(each, -1) for each in wanted]
 
 
 @given(rows_of_traces)
 def test_least_and_greatest_row_of_each_group(rows):
-    group, ident, end, digest, _ = columns(rows)
-    groups = one_row_each(group, ident, (end, digest), SMALL)
-    at, idents = end[groups.order].astype(np.int64), ident[groups.order]
-    rank, mask = digest[groups.order].astype(np.uint8), digest[groups.order] < 3
+    groups, kept, _, _ = arrange(facts(rows), SMALL)
+    at, idents = kept["sent_end"].astype(np.int64), kept["span"]
+    rank, mask = kept["digest"].astype(np.uint8), kept["digest"] < 3
     low, high = least(groups, mask, rank, at, idents), greatest(groups, mask, at, idents)
     for which in range(groups.count):
         mine = [row for row in range(len(at)) if groups.member[row] == which and mask[row]]

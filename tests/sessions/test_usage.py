@@ -38,7 +38,9 @@ def test_the_only_leaf_below(rows):
     leaves = [int(row) for row in marked if int(row) not in above]
     below = {row: [leaf for leaf in leaves if row in path(up, leaf)] for row in range(len(up))}
     plain = [NONE if not mine else mine[0] if len(mine) == 1 else MANY for mine in (below[row] for row in range(len(up)))]
-    assert only_below(up, marked).tolist() == plain
+    mask = np.zeros(len(up), bool)
+    mask[marked] = True
+    assert only_below(up, mask).tolist() == plain
 
 
 @given(trees, st.sampled_from([0, 2, 32]))
