@@ -1,0 +1,532 @@
+//! Columns in the making. Each can be cut back to an earlier length, so that a bad request leaves no trace.
+
+use std::sync::Arc;
+
+use arrow_array::types::{ArrowDictionaryKeyType, UInt32Type};
+use arrow_array::{ArrayRef, DictionaryArray, MapArray, PrimitiveArray, StringArray, StructArray};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field, Fields};
+use hashbrown::HashTable;
+
+use crate::texts::hash;
+
+/// Whether two texts are equal. Empty ones are never compared byte by byte: the pointer of an empty slice may be far outside of any page,
+/// and vectorised comparisons of such addresses have been measured at 90 ns.
+#[inline]
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && (one.is_empty() || one == other)
+}
+
+/// Texts one after another.
+#[derive(Default)]
+pub struct Text {
+    pub values: Vec<u8>,
+    ends: Vec<i32>,
+}
+
+impl Text {
+    #[inline]
+    pub fn push(&mut self, text: &[u8]) {
+        self.values.extend_from_slice(text);
+        self.close();
+    }
+
+    /// Ends a text whose bytes were appended to `values`.
+    #[inline]
+    pub fn close(&mut self) {
+        self.ends.push(self.values.len() as i32);
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.values[self.start(index)..self.ends[index] as usize]
+    }
+
+    /// Where the text `index` starts; of the next text: where it will start.
+    #[inline]
+    fn start(&self, index: usize) -> usize {
+        if index == 0 { 0 } else { self.ends[index - 1] as usize }
+    }
+
+    pub fn truncate(&mut self, len: usize) {
+        let end = self.start(len);
+        self.values.truncate(end);
+        self.ends.truncate(len);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.values.len() + 4 * self.ends.len()
+    }
+
+    /// The texts as an array. Bytes that are not UTF-8 become U+FFFD.
+    pub fn finish(self) -> Result<StringArray, ArrowError> {
+        let values = Buffer::from_vec(self.values);
+        let offsets = offsets(&self.ends)?;
+        match StringArray::try_new(offsets.clone(), values.clone(), None) {
+            Ok(array) => Ok(array),
+            Err(_) => Ok(repaired(&offsets, &values)),
+        }
+    }
+}
+
+#[cold]
+fn repaired(offsets: &OffsetBuffer<i32>, values: &[u8]) -> StringArray {
+    let texts = offsets.windows(2).map(|pair| &values[pair[0] as usize..pair[1] as usize]);
+    StringArray::from_iter_values(texts.map(String::from_utf8_lossy))
+}
+
+/// Offsets of lists whose ends are given. An error if they passed 2 GiB.
+pub fn offsets(ends: &[i32]) -> Result<OffsetBuffer<i32>, ArrowError> {
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
+    offsets.push(0);
+    offsets.extend_from_slice(ends);
+    if offsets.windows(2).any(|pair| pair[0] > pair[1]) {
+        return Err(ArrowError::OffsetOverflowError(i32::MAX as usize));
+    }
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
+}
+
+/// Distinct texts, numbered in order of appearance, with their keyed hashes. Always valid UTF-8.
+#[derive(Default)]
+pub struct Words {
+    texts: Text,
+    hashes: Vec<u64>,
+    table: HashTable<u32>,
+}
+
+impl Words {
+    /// Words that begin with the empty one, number 0.
+    pub fn with_empty() -> Self {
+        let mut words = Self::default();
+        words.intern(b"");
+        words
+    }
+
+    /// Words that begin with the given ones.
+    pub fn starting(known: &[&str]) -> Self {
+        let mut words = Self::default();
+        for word in known {
+            words.intern(word.as_bytes());
+        }
+        words
+    }
+
+    #[inline]
+    pub fn intern(&mut self, text: &[u8]) -> u32 {
+        let hash = hash(text);
+        match self.find(hash, text) {
+            Some(index) => index,
+            None => self.add(hash, text),
+        }
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, text: &[u8]) -> Option<u32> {
+        let texts = &self.texts;
+        self.table.find(hash, |&index| same(texts.get(index as usize), text)).copied()
+    }
+
+    #[cold]
+    fn add(&mut self, hash: u64, text: &[u8]) -> u32 {
+        if std::str::from_utf8(text).is_err() {
+            return self.intern(String::from_utf8_lossy(text).as_bytes());
+        }
+        let index = self.texts.len() as u32;
+        self.texts.push(text);
+        self.hashes.push(hash);
+        let hashes = &self.hashes;
+        self.table.insert_unique(hash, index, |&index| hashes[index as usize]);
+        index
+    }
+
+    #[inline]
+    pub fn get(&self, index: u32) -> &[u8] {
+        self.texts.get(index as usize)
+    }
+
+    /// The word as text; words are repaired when they are added.
+    pub fn text(&self, index: u32) -> &str {
+        std::str::from_utf8(self.get(index)).unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn hash(&self, index: u32) -> u64 {
+        self.hashes[index as usize]
+    }
+
+    pub fn len(&self) -> u32 {
+        self.texts.len() as u32
+    }
+
+    pub fn truncate(&mut self, len: u32) {
+        for index in len..self.len() {
+            if let Ok(entry) = self.table.find_entry(self.hash(index), |&other| other == index) {
+                entry.remove();
+            }
+        }
+        self.texts.truncate(len as usize);
+        self.hashes.truncate(len as usize);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.texts.bytes() + 14 * self.hashes.len()
+    }
+
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.texts.finish()?))
+    }
+}
+
+/// A column of words: the distinct texts and one number per row.
+pub struct Dict {
+    pub words: Words,
+    rows: Vec<u32>,
+    last: u32,
+}
+
+impl Default for Dict {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Dict {
+    /// A column whose word 0 is the empty one.
+    pub fn new() -> Self {
+        Self::of(Words::with_empty())
+    }
+
+    pub fn of(words: Words) -> Self {
+        Self {
+            words,
+            rows: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Adds a row; most rows repeat the one before.
+    #[inline]
+    pub fn push(&mut self, text: &[u8]) -> u32 {
+        if text.is_empty() {
+            self.rows.push(0);
+            return 0;
+        }
+        if !same(self.words.get(self.last), text) {
+            self.last = self.words.intern(text);
+        }
+        self.rows.push(self.last);
+        self.last
+    }
+
+    #[inline]
+    pub fn push_index(&mut self, index: u32) {
+        self.rows.push(index);
+    }
+
+    #[inline]
+    pub fn hash(&self, index: u32) -> u64 {
+        self.words.hash(index)
+    }
+
+    pub fn mark(&self) -> (usize, u32) {
+        (self.rows.len(), self.words.len())
+    }
+
+    pub fn truncate(&mut self, (rows, words): (usize, u32)) {
+        self.rows.truncate(rows);
+        self.words.truncate(words);
+        self.last = 0;
+    }
+
+    pub fn bytes(&self) -> usize {
+        4 * self.rows.len() + self.words.bytes()
+    }
+
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        dictionary(self.rows, self.words.finish()?)
+    }
+}
+
+pub fn dictionary(rows: Vec<u32>, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    Ok(Arc::new(dictionary_of::<UInt32Type>(
+        PrimitiveArray::new(rows.into(), None),
+        values,
+    )?))
+}
+
+fn dictionary_of<K: ArrowDictionaryKeyType>(rows: PrimitiveArray<K>, values: ArrayRef) -> Result<DictionaryArray<K>, ArrowError> {
+    DictionaryArray::try_new(rows, values)
+}
+
+/// The keys of a map column. Keys of one map are distinct: the first occurrence counts.
+#[derive(Default)]
+struct Keys {
+    words: Words,
+    rows: Vec<u32>,
+    /// For each position in a map: the key that stood there in the last map. It usually stands there again, which spares the hash.
+    expected: Vec<u32>,
+    /// For each word: the last map that had it.
+    seen: Vec<u64>,
+    map: u64,
+}
+
+impl Keys {
+    fn start(&mut self) {
+        self.map += 1;
+    }
+
+    #[inline]
+    fn intern(&mut self, position: usize, key: &[u8]) -> u32 {
+        match self.expected.get(position) {
+            Some(&word) if same(self.words.get(word), key) => word,
+            _ => self.unexpected(position, key),
+        }
+    }
+
+    fn unexpected(&mut self, position: usize, key: &[u8]) -> u32 {
+        let word = self.words.intern(key);
+        match self.expected.get_mut(position) {
+            Some(slot) => *slot = word,
+            None if position < 256 => self.expected.push(word),
+            None => {}
+        }
+        self.seen.resize(self.words.len() as usize, 0);
+        word
+    }
+
+    /// Whether the map under construction has no such key yet.
+    #[inline]
+    fn first(&mut self, word: u32) -> bool {
+        std::mem::replace(&mut self.seen[word as usize], self.map) != self.map
+    }
+
+    fn truncate(&mut self, rows: usize, words: u32) {
+        self.rows.truncate(rows);
+        self.words.truncate(words);
+        self.seen.truncate(words as usize);
+        self.expected.clear();
+    }
+
+    fn bytes(&self) -> usize {
+        4 * self.rows.len() + self.words.bytes()
+    }
+
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        dictionary(self.rows, self.words.finish()?)
+    }
+}
+
+/// A map column whose values are mostly different: attributes of spans, events and links.
+#[derive(Default)]
+pub struct Attributes {
+    keys: Keys,
+    pub values: Text,
+    ends: Vec<i32>,
+}
+
+impl Attributes {
+    /// Starts the next map.
+    pub fn start(&mut self) {
+        self.keys.start();
+    }
+
+    /// The number of the key that stands at `position` on the wire.
+    #[inline]
+    pub fn key(&mut self, position: usize, key: &[u8]) -> u32 {
+        self.keys.intern(position, key)
+    }
+
+    /// Whether the map under construction has no such key yet; from now on it has.
+    #[inline]
+    pub fn first(&mut self, key: u32) -> bool {
+        self.keys.first(key)
+    }
+
+    /// Adds an entry whose value was appended to `values` and closed.
+    #[inline]
+    pub fn entry(&mut self, key: u32) {
+        self.keys.rows.push(key);
+    }
+
+    pub fn end(&mut self) {
+        self.ends.push(self.keys.rows.len() as i32);
+    }
+
+    /// Number of entries in the map under construction.
+    #[inline]
+    pub fn open(&self) -> usize {
+        self.keys.rows.len() - self.ends.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Gives up the map under construction.
+    pub fn drop_open(&mut self) {
+        self.truncate(self.mark());
+    }
+
+    pub fn words(&self) -> u32 {
+        self.keys.words.len()
+    }
+
+    pub fn mark(&self) -> (usize, u32) {
+        (self.ends.len(), self.keys.words.len())
+    }
+
+    pub fn truncate(&mut self, (maps, words): (usize, u32)) {
+        self.ends.truncate(maps);
+        let entries = self.ends.last().map_or(0, |&end| end as usize);
+        self.values.truncate(entries);
+        self.keys.truncate(entries, words);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.values.bytes() + 4 * self.ends.len()
+    }
+
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        map(&self.ends, self.keys.finish()?, Arc::new(self.values.finish()?))
+    }
+}
+
+/// The map column of resource attributes: each distinct resource is encoded once and then repeated.
+#[derive(Default)]
+pub struct Resources {
+    keys: Keys,
+    values: Words,
+    rows: Vec<u32>,
+    ends: Vec<i32>,
+}
+
+/// An encoded resource: its entries as numbers of keys and values.
+#[derive(Default)]
+pub struct Resource {
+    keys: Vec<u32>,
+    values: Vec<u32>,
+}
+
+impl Resource {
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+impl Resources {
+    pub fn start(&mut self) {
+        self.keys.start();
+    }
+
+    /// Adds an entry to a resource, unless it has the key already.
+    pub fn entry(&mut self, resource: &mut Resource, key: &[u8], value: &[u8]) -> bool {
+        let key = self.keys.intern(resource.keys.len(), key);
+        let first = self.keys.first(key);
+        if first {
+            resource.keys.push(key);
+            resource.values.push(self.values.intern(value));
+        }
+        first
+    }
+
+    #[inline]
+    pub fn push(&mut self, resource: &Resource) {
+        self.keys.rows.extend_from_slice(&resource.keys);
+        self.rows.extend_from_slice(&resource.values);
+        self.ends.push(self.rows.len() as i32);
+    }
+
+    pub fn mark(&self) -> (usize, u32, u32) {
+        (self.ends.len(), self.keys.words.len(), self.values.len())
+    }
+
+    pub fn truncate(&mut self, (maps, keys, values): (usize, u32, u32)) {
+        self.ends.truncate(maps);
+        let entries = self.ends.last().map_or(0, |&end| end as usize);
+        self.keys.truncate(entries, keys);
+        self.rows.truncate(entries);
+        self.values.truncate(values);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.values.bytes() + 4 * (self.rows.len() + self.ends.len())
+    }
+
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let values = dictionary(self.rows, self.values.finish()?)?;
+        map(&self.ends, self.keys.finish()?, values)
+    }
+}
+
+fn map(ends: &[i32], keys: ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let fields = Fields::from(vec![
+        Field::new("keys", keys.data_type().clone(), false),
+        Field::new("values", values.data_type().clone(), true),
+    ]);
+    let entries = Field::new("entries", DataType::Struct(fields.clone()), false);
+    let pairs = StructArray::try_new(fields, vec![keys, values], None)?;
+    Ok(Arc::new(MapArray::try_new(Arc::new(entries), offsets(ends)?, pairs, None, false)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_back_and_repaired() {
+        let mut texts = Text::default();
+        for text in [&b"a"[..], b"", b"b\xffc", b"d\xc3"] {
+            texts.push(text);
+        }
+        texts.push(b"\xa9"); // with the text before: a valid sequence across a border
+        texts.push(b"gone");
+        texts.truncate(5);
+        let array = texts.finish().unwrap();
+        let values: Vec<_> = array.iter().map(Option::unwrap).collect();
+        assert_eq!(values, ["a", "", "b\u{fffd}c", "d\u{fffd}", "\u{fffd}"]);
+    }
+
+    #[test]
+    fn words_that_were_cut_off_can_come_again() {
+        let mut column = Dict::new();
+        column.push(b"kept");
+        let mark = column.mark();
+        column.push(b"gone");
+        column.push(b"gone\xff");
+        column.truncate(mark);
+        assert_eq!(column.words.len(), 2);
+        for text in [&b"new"[..], b"gone", b"kept", b"", b"gone\xff", b"gone\xff"] {
+            column.push(text);
+        }
+        let array = column.finish().unwrap();
+        let array = array.as_dictionary::<UInt32Type>();
+        let words = array.downcast_dict::<StringArray>().unwrap();
+        let texts: Vec<_> = words.into_iter().map(Option::unwrap).collect();
+        assert_eq!(texts, ["kept", "new", "gone", "kept", "", "gone\u{fffd}", "gone\u{fffd}"]);
+        assert_eq!(array.values().len(), 5);
+    }
+
+    #[test]
+    fn of_two_equal_keys_the_first_counts() {
+        let mut maps = Attributes::default();
+        for map in [&["a", "b", "a"][..], &[], &["b", "a"]] {
+            maps.start();
+            for (position, key) in map.iter().enumerate() {
+                let number = maps.key(position, key.as_bytes());
+                if maps.first(number) {
+                    maps.values.push(position.to_string().as_bytes());
+                    maps.entry(number);
+                }
+            }
+            maps.end();
+        }
+        maps.truncate((3, maps.words()));
+        let array = maps.finish().unwrap();
+        assert_eq!(array.as_map().value_length(0), 2);
+        assert_eq!(array.as_map().value_length(1), 0);
+        assert_eq!(array.as_map().values().as_string::<i32>().value(2), "0");
+    }
+}

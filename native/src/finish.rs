@@ -1,0 +1,161 @@
+//! Finished columns → the RecordBatch of `Delivery.traces()`.
+
+use std::sync::Arc;
+
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{ArrayRef, Int64Array, PrimitiveArray, RecordBatch, StringArray, UInt8Array, UInt32Array, UInt64Array};
+use arrow_schema::{ArrowError, Field, Schema};
+
+use crate::columns::{Text, dictionary};
+use crate::group::{Columns, SPAN_KINDS, STATUS_CODES, kind_words};
+use crate::parts::{hex, rows_of};
+use crate::schema::{Fact, KINDS, NO_KIND, OTEL_TRACES};
+
+/// All columns in the order of the schema, then those that are never stored.
+pub fn batch(columns: Columns) -> Result<RecordBatch, ArrowError> {
+    let facts = Facts::of(&columns.facts);
+    let rows = columns.facts.len();
+    let traces = columns.traces.finish()?;
+    let [event_times, event_names, event_attributes] = columns.events.finish()?;
+    let [link_traces, link_spans, link_states, link_attributes] = columns.links.finish()?;
+    let [what, keys, values, facets] = columns.facets.finish()?;
+    let arrays: Vec<ArrayRef> = vec![
+        time(facts.start),
+        dictionary(facts.trace, traces)?,
+        Arc::new(facts.span.finish()?),
+        Arc::new(facts.parent.finish()?),
+        Arc::new(columns.states.finish()?),
+        columns.names.finish()?,
+        codes(columns.span_kinds, &SPAN_KINDS)?,
+        columns.services.finish()?,
+        columns.resources.finish()?,
+        columns.scopes.finish()?,
+        columns.scope_versions.finish()?,
+        columns.attributes.finish()?,
+        Arc::new(UInt64Array::from(facts.duration)),
+        codes(columns.statuses, &STATUS_CODES)?,
+        Arc::new(columns.messages.finish()?),
+        event_times,
+        event_names,
+        event_attributes,
+        link_traces,
+        link_spans,
+        link_states,
+        link_attributes,
+        codes(vec![0; rows], &[""])?, // Tenant: until there is authentication
+        columns.projects.finish()?,
+        columns.sessions.finish()?,
+        Arc::new(UInt8Array::from(facts.id_class)),
+        codes(facts.kind, &kind_words())?,
+        columns.models.finish()?,
+        columns.providers.finish()?,
+        columns.tools.finish()?,
+        columns.users.finish()?,
+        columns.responses.finish()?,
+        Arc::new(UInt32Array::from(facts.input_tokens)),
+        Arc::new(UInt32Array::from(facts.output_tokens)),
+        Arc::new(UInt32Array::from(facts.cache_read)),
+        Arc::new(UInt32Array::from(facts.cache_write)),
+        Arc::new(UInt32Array::from(facts.reasoning)),
+        Arc::new(Int64Array::from(facts.cost)),
+        Arc::new(UInt8Array::from(facts.cost_source)),
+        columns.inputs.finish()?,
+        columns.outputs.finish()?,
+        what,
+        keys,
+        values,
+        Arc::new(UInt32Array::from(facts.flags)),
+        time(facts.arrival),
+        rows_of(facts.version, 16)?,
+        rows_of(facts.packed, Fact::SIZE)?,
+        facets,
+        Arc::new(Int64Array::from(columns.totals)),
+    ];
+    let names = OTEL_TRACES.into_iter().chain(["_fact", "_facets", "_total_tokens"]);
+    let fields: Vec<Field> = names
+        .zip(&arrays)
+        .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
+        .collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
+
+fn time(times: Vec<i64>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<TimestampNanosecondType>::new(times.into(), None).with_timezone("UTC"))
+}
+
+fn codes(rows: Vec<u32>, words: &[&str]) -> Result<ArrayRef, ArrowError> {
+    dictionary(rows, Arc::new(StringArray::from(words.to_vec())))
+}
+
+/// The columns that stand in the packed rows.
+#[derive(Default)]
+struct Facts {
+    packed: Vec<u8>,
+    start: Vec<i64>,
+    duration: Vec<u64>,
+    arrival: Vec<i64>,
+    trace: Vec<u32>,
+    flags: Vec<u32>,
+    kind: Vec<u32>,
+    id_class: Vec<u8>,
+    cost_source: Vec<u8>,
+    input_tokens: Vec<u32>,
+    output_tokens: Vec<u32>,
+    cache_read: Vec<u32>,
+    cache_write: Vec<u32>,
+    reasoning: Vec<u32>,
+    cost: Vec<i64>,
+    span: Text,
+    parent: Text,
+    version: Vec<u8>,
+}
+
+impl Facts {
+    fn of(facts: &[Fact]) -> Self {
+        let mut span = Text::default();
+        let mut parent = Text::default();
+        let mut packed = Vec::with_capacity(facts.len() * Fact::SIZE);
+        let mut version = Vec::with_capacity(facts.len() * 16);
+        for fact in facts {
+            packed.extend_from_slice(&fact.pack());
+            version.extend_from_slice(&fact.digest.to_le_bytes());
+            version.extend_from_slice(&fact.sent_end.to_le_bytes());
+            hex(&fact.span.to_be_bytes(), &mut span.values);
+            span.close();
+            if fact.parent != 0 {
+                hex(&fact.parent.to_be_bytes(), &mut parent.values);
+            }
+            parent.close();
+        }
+        Self {
+            packed,
+            span,
+            parent,
+            version,
+            start: each(facts, |fact| fact.start),
+            duration: each(facts, |fact| fact.end.abs_diff(fact.start)),
+            arrival: each(facts, |fact| fact.arrival),
+            trace: each(facts, |fact| fact.trace),
+            flags: each(facts, |fact| fact.flags),
+            kind: each(facts, |fact| {
+                if fact.kind == NO_KIND {
+                    KINDS.len() as u32
+                } else {
+                    u32::from(fact.kind)
+                }
+            }),
+            id_class: each(facts, |fact| fact.id_class),
+            cost_source: each(facts, |fact| fact.cost_source),
+            input_tokens: each(facts, |fact| fact.input_tokens),
+            output_tokens: each(facts, |fact| fact.output_tokens),
+            cache_read: each(facts, |fact| fact.cache_read),
+            cache_write: each(facts, |fact| fact.cache_write),
+            reasoning: each(facts, |fact| fact.reasoning),
+            cost: each(facts, |fact| fact.cost),
+        }
+    }
+}
+
+fn each<T>(facts: &[Fact], of: impl Fn(&Fact) -> T) -> Vec<T> {
+    facts.iter().map(of).collect()
+}

@@ -1,0 +1,264 @@
+//! A group in the making: the columns of all requests that will be stored together.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use crate::columns::{Attributes, Dict, Resources, Text, Words};
+use crate::lift::{Lifts, Plan};
+use crate::parts::{Events, Facets, Links, Traces};
+use crate::schema::{Fact, KINDS};
+use crate::texts::Texts;
+use crate::traces;
+use crate::wire::Bad;
+
+pub const SPAN_KINDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
+pub const STATUS_CODES: [&str; 3] = ["Unset", "Ok", "Error"];
+
+/// What became of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub items: u64,
+    /// Spans that were refused alone. With a message, the answer is a partial success.
+    pub rejected: u64,
+    pub message: String,
+}
+
+/// The spans of many requests, in columns.
+pub struct Group {
+    pub(crate) plan: Arc<Plan>,
+    texts: Arc<Texts>,
+    pub(crate) columns: Columns,
+}
+
+/// One row per span in each of them, but for what is inside of dictionaries and lists.
+pub struct Columns {
+    pub facts: Vec<Fact>,
+    pub totals: Vec<i64>,
+    pub traces: Traces,
+    pub states: Text,
+    pub names: Dict,
+    pub span_kinds: Vec<u32>,
+    pub services: Dict,
+    pub resources: Resources,
+    pub scopes: Dict,
+    pub scope_versions: Dict,
+    pub attributes: Attributes,
+    pub lifts: Lifts,
+    pub statuses: Vec<u32>,
+    pub messages: Text,
+    pub events: Events,
+    pub links: Links,
+    pub projects: Dict,
+    pub sessions: Dict,
+    pub users: Dict,
+    pub models: Dict,
+    pub providers: Dict,
+    pub tools: Dict,
+    pub responses: Dict,
+    pub inputs: Dict,
+    pub outputs: Dict,
+    pub facets: Facets,
+    /// Texts that stand in no column: tenant \0 project, tenant \0 project \0 session.
+    pub keys: Words,
+    /// The last one that was asked for: project key, session word and hash. Most spans repeat it.
+    last_session: ((u32, u32), u64),
+}
+
+impl Group {
+    pub fn new(plan: Arc<Plan>, texts: Arc<Texts>) -> Group {
+        Group {
+            plan,
+            texts,
+            columns: Columns::new(),
+        }
+    }
+
+    /// Decodes a request behind the others. All or nothing: on an error the group is as before. `arrival` in ns since 1970.
+    pub fn take_traces(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+        let mark = self.columns.mark();
+        match traces::decode(&self.plan, &mut self.columns, body, arrival) {
+            Ok(taken) => {
+                self.columns.remember(&mark, &self.texts);
+                Ok(taken)
+            }
+            Err(broken) => {
+                self.columns.truncate(&mark);
+                Err(broken.into())
+            }
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.columns.facts.len()
+    }
+
+    /// Bytes of memory that the rows take.
+    pub fn bytes(&self) -> usize {
+        self.columns.bytes()
+    }
+
+    /// The columns of `Delivery.traces()`.
+    pub fn finish(self) -> Result<RecordBatch, String> {
+        crate::finish::batch(self.columns).map_err(|error| format!("cannot finish a group: {error}"))
+    }
+}
+
+/// Lengths of everything, to go back to.
+pub struct Mark {
+    rows: usize,
+    traces: u32,
+    resources: (usize, u32, u32),
+    attributes: (usize, u32),
+    dicts: [(usize, u32); DICTS],
+    events: crate::parts::EventsMark,
+    links: (usize, u32),
+    facets: (usize, u32, u32),
+    keys: u32,
+}
+
+const DICTS: usize = 13;
+
+impl Columns {
+    fn new() -> Self {
+        Self {
+            facts: Vec::new(),
+            totals: Vec::new(),
+            traces: Traces::default(),
+            states: Text::default(),
+            names: Dict::new(),
+            span_kinds: Vec::new(),
+            services: Dict::new(),
+            resources: Resources::default(),
+            scopes: Dict::new(),
+            scope_versions: Dict::new(),
+            attributes: Attributes::default(),
+            lifts: Lifts::default(),
+            statuses: Vec::new(),
+            messages: Text::default(),
+            events: Events::default(),
+            links: Links::default(),
+            projects: Dict::new(),
+            sessions: Dict::new(),
+            users: Dict::new(),
+            models: Dict::new(),
+            providers: Dict::new(),
+            tools: Dict::new(),
+            responses: Dict::new(),
+            inputs: Dict::new(),
+            outputs: Dict::new(),
+            facets: Facets::default(),
+            keys: Words::with_empty(),
+            last_session: ((0, 0), 0),
+        }
+    }
+
+    /// The hash of "tenant \0 project \0 session", for the number of the first two and the session's word.
+    pub fn session_key(&mut self, project_key: u32, session: u32) -> u64 {
+        if self.last_session.0 != (project_key, session) {
+            let key = [self.keys.get(project_key), b"\0", self.sessions.words.get(session)].concat();
+            let word = self.keys.intern(&key);
+            self.last_session = ((project_key, session), self.keys.hash(word));
+        }
+        self.last_session.1
+    }
+
+    fn dicts(&self) -> [&Dict; DICTS] {
+        [
+            &self.names,
+            &self.services,
+            &self.scopes,
+            &self.scope_versions,
+            &self.projects,
+            &self.sessions,
+            &self.users,
+            &self.models,
+            &self.providers,
+            &self.tools,
+            &self.responses,
+            &self.inputs,
+            &self.outputs,
+        ]
+    }
+
+    fn dicts_mut(&mut self) -> [&mut Dict; DICTS] {
+        [
+            &mut self.names,
+            &mut self.services,
+            &mut self.scopes,
+            &mut self.scope_versions,
+            &mut self.projects,
+            &mut self.sessions,
+            &mut self.users,
+            &mut self.models,
+            &mut self.providers,
+            &mut self.tools,
+            &mut self.responses,
+            &mut self.inputs,
+            &mut self.outputs,
+        ]
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark {
+            rows: self.facts.len(),
+            traces: self.traces.len(),
+            resources: self.resources.mark(),
+            attributes: self.attributes.mark(),
+            dicts: self.dicts().map(Dict::mark),
+            events: self.events.mark(),
+            links: self.links.mark(),
+            facets: self.facets.mark(),
+            keys: self.keys.len(),
+        }
+    }
+
+    fn truncate(&mut self, mark: &Mark) {
+        self.facts.truncate(mark.rows);
+        self.totals.truncate(mark.rows);
+        self.traces.truncate(mark.traces);
+        self.states.truncate(mark.rows);
+        self.span_kinds.truncate(mark.rows);
+        self.resources.truncate(mark.resources);
+        self.attributes.truncate(mark.attributes);
+        self.lifts.truncate(mark.attributes.1);
+        self.statuses.truncate(mark.rows);
+        self.messages.truncate(mark.rows);
+        self.events.truncate(mark.events);
+        self.links.truncate(mark.links);
+        self.facets.truncate(mark.facets);
+        self.keys.truncate(mark.keys);
+        self.last_session = ((0, 0), 0);
+        for (dict, mark) in self.dicts_mut().into_iter().zip(mark.dicts) {
+            dict.truncate(mark);
+        }
+    }
+
+    /// Hands the texts that are new in this request over, so that their hashes can be looked up.
+    fn remember(&self, mark: &Mark, texts: &Texts) {
+        let mut texts = texts.lock();
+        let mut keep = |words: &Words, from: u32| {
+            for index in from..words.len() {
+                texts.keep(words.hash(index), words.text(index));
+            }
+        };
+        for (dict, (_, from)) in self.dicts().into_iter().zip(mark.dicts) {
+            keep(&dict.words, from);
+        }
+        keep(&self.keys, mark.keys);
+        self.facets.words(mark.facets, keep);
+    }
+
+    pub fn bytes(&self) -> usize {
+        let fixed = self.facts.len() * (Fact::SIZE + 16) + self.traces.bytes();
+        let texts = self.states.bytes() + self.messages.bytes() + self.keys.bytes();
+        let maps = self.resources.bytes() + self.attributes.bytes();
+        let lists = self.events.bytes() + self.links.bytes() + self.facets.bytes();
+        fixed + texts + maps + lists + self.dicts().map(Dict::bytes).iter().sum::<usize>()
+    }
+}
+
+/// The words of the Kind column: all kinds, then the empty word for a span that tells none.
+pub fn kind_words() -> Vec<&'static str> {
+    KINDS.into_iter().chain([""]).collect()
+}

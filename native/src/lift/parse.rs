@@ -1,0 +1,148 @@
+//! The plan's JSON → the plan.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use};
+use crate::schema::KINDS;
+
+type Read<T> = Result<T, String>;
+
+pub fn plan(json: &str) -> Read<Plan> {
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let root = value.as_object().ok_or("must be an object")?;
+    let mut plan = Plan {
+        id_max_length: number(root, "id_max_length")? as usize,
+        max_future_skew: number(root, "max_future_skew")?,
+        project: project(root)?,
+        keys: HashMap::new(),
+        numbered: Vec::new(),
+        events: HashMap::new(),
+        paths: vec!["".into()],
+        kinds: Vec::new(),
+        never_model: texts(member(root, "never_model")?)?.collect(),
+        agent_names: texts(member(root, "agent_names")?)?.collect(),
+        placeholders: texts(member(root, "placeholders")?)?.collect(),
+        quoted: texts(member(root, "quoted")?)?.collect(),
+        metadata_prefixes: texts(member(root, "metadata_prefixes")?)?.collect(),
+        not_metadata: texts(member(root, "not_metadata")?)?.collect(),
+        never_session: texts(member(root, "never_session")?)?.collect(),
+        generic_parts: texts(member(root, "generic_parts")?)?.collect(),
+        generic_last: texts(member(root, "generic_last")?)?.collect(),
+        resource_session: texts(member(root, "resource_session")?)?.map(Into::into).collect(),
+    };
+    for (column, entries) in object(member(root, "columns")?)? {
+        for (place, entry) in array(entries)?.iter().enumerate() {
+            add(&mut plan, column, place, object(entry)?).map_err(|error| format!("{column}[{place}]: {error}"))?;
+        }
+    }
+    Ok(plan)
+}
+
+fn add(plan: &mut Plan, column: &str, place: usize, from: &Map<String, Value>) -> Read<()> {
+    let order = u32::try_from(place).ok().filter(|&place| place < 0xfff0).ok_or("too many keys")? << 16;
+    let mut entry = Entry::new(meaning(plan, column, from)?, order);
+    if let Some(path) = from.get("path") {
+        plan.paths.push(text(path)?.into());
+        entry.path = u16::try_from(plan.paths.len() - 1).map_err(|_| "too many paths")?;
+    }
+    let key = text(member(from, "key")?)?;
+    if let Some(event) = from.get("event") {
+        let uses = plan.events.entry(text(event)?.as_bytes().into()).or_default();
+        uses.push((key.as_bytes().into(), entry));
+    } else if let Some((prefix, suffix)) = key.split_once(".N.") {
+        plan.numbered.push(Numbered {
+            prefix: format!("{prefix}.").as_bytes().into(),
+            suffix: format!(".{suffix}").as_bytes().into(),
+            last: matches!(entry.what, Use::Input { .. }),
+            entry,
+        });
+    } else {
+        plan.keys.entry(key.as_bytes().into()).or_default().push(entry);
+    }
+    Ok(())
+}
+
+fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use> {
+    Ok(match column {
+        "session" => Use::Session {
+            class: number(from, "class")? as u8,
+        },
+        "user" => Use::Text(TextSlot::User),
+        "session_name" => Use::Text(TextSlot::SessionName),
+        "prompt_name" => Use::Text(TextSlot::PromptName),
+        "model" => Use::Text(TextSlot::Model),
+        "provider" => Use::Text(TextSlot::Provider),
+        "tool" => Use::Text(TextSlot::Tool),
+        "response" => Use::Text(TextSlot::Response),
+        "input_tokens" => Use::Count(CountSlot::Input),
+        "output_tokens" => Use::Count(CountSlot::Output),
+        "cache_read" => Use::Count(CountSlot::CacheRead),
+        "cache_write" => Use::Count(CountSlot::CacheWrite),
+        "reasoning" => Use::Count(CountSlot::Reasoning),
+        "total_tokens" => Use::Count(CountSlot::Total),
+        "cost" => Use::Cost,
+        "input_cost" => Use::CostPart(0),
+        "output_cost" => Use::CostPart(1),
+        "kind" => Use::Kind(kinds(plan, object(member(from, "values")?)?)?),
+        "never_model" => Use::NeverModel,
+        "error" => Use::Error,
+        "input" => Use::Input {
+            user: from.get("user") == Some(&Value::Bool(true)),
+        },
+        "output" => Use::Output,
+        "tags" => Use::Tags,
+        "metadata" => Use::MetadataObject,
+        _ => return Err("no such column".to_string()),
+    })
+}
+
+fn kinds(plan: &mut Plan, values: &Map<String, Value>) -> Read<u16> {
+    let mut table = Vec::new();
+    for (value, kind) in values {
+        let kind = text(kind)?;
+        let code = KINDS
+            .iter()
+            .position(|&known| known == kind)
+            .ok_or_else(|| format!("no such kind: {kind}"))?;
+        table.push((value.to_ascii_lowercase().as_bytes().into(), code as u8));
+    }
+    plan.kinds.push(table);
+    u16::try_from(plan.kinds.len() - 1).map_err(|_| "too many kinds".to_string())
+}
+
+fn project(root: &Map<String, Value>) -> Read<Project> {
+    let project = object(member(root, "project")?)?;
+    match (project.get("attribute"), project.get("value")) {
+        (Some(key), None) => Ok(Project::Attribute(text(key)?.into())),
+        (None, Some(value)) => Ok(Project::Value(text(value)?.into())),
+        _ => Err("project: must have either `attribute` or `value`".to_string()),
+    }
+}
+
+fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Read<&'a Value> {
+    object.get(name).ok_or_else(|| format!("`{name}` is missing"))
+}
+
+fn number(object: &Map<String, Value>, name: &str) -> Read<i64> {
+    let value = member(object, name)?.as_u64().and_then(|number| i64::try_from(number).ok());
+    value.ok_or_else(|| format!("`{name}` must be a whole number"))
+}
+
+fn object(value: &Value) -> Read<&Map<String, Value>> {
+    value.as_object().ok_or_else(|| format!("must be an object: {value}"))
+}
+
+fn array(value: &Value) -> Read<&Vec<Value>> {
+    value.as_array().ok_or_else(|| format!("must be a list: {value}"))
+}
+
+fn text(value: &Value) -> Read<&str> {
+    value.as_str().ok_or_else(|| format!("must be a text: {value}"))
+}
+
+fn texts(value: &Value) -> Read<impl Iterator<Item = Box<[u8]>>> {
+    let texts = array(value)?.iter().map(text).collect::<Read<Vec<&str>>>()?;
+    Ok(texts.into_iter().map(|text| text.as_bytes().into()))
+}

@@ -1,0 +1,291 @@
+//! Protobuf on the wire, read without copying. Every length is checked; nothing recurses without a bound.
+//!
+//! Encoding: <https://protobuf.dev/programming-guides/encoding/>
+
+/// The three kinds of telemetry that OTLP carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Traces,
+    Logs,
+    Metrics,
+}
+
+/// Never: the request cannot be read, and sending it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    pub message: String,
+}
+
+/// What is wrong with the bytes. Small, so that results stay in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    Truncated,
+    Varint,
+    Tag,
+    WireType,
+    Nesting,
+    TooLarge,
+}
+
+impl From<Broken> for Bad {
+    fn from(broken: Broken) -> Self {
+        let message = match broken {
+            Broken::Truncated => "the message ends in the middle of a field",
+            Broken::Varint => "a number is longer than 10 bytes",
+            Broken::Tag => "a field has an impossible tag",
+            Broken::WireType => "a field has the wrong wire type",
+            Broken::Nesting => "values are nested more than 64 levels deep",
+            Broken::TooLarge => "the request unfolds to far more data than it has bytes",
+        };
+        Bad {
+            message: format!("protobuf: {message}"),
+        }
+    }
+}
+
+/// How deep values and groups may be nested.
+pub const MAX_DEPTH: u32 = 64;
+
+/// The value of one field.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+impl<'a> Value<'a> {
+    #[inline]
+    pub fn bytes(self) -> Result<&'a [u8], Broken> {
+        match self {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(Broken::WireType),
+        }
+    }
+
+    #[inline]
+    pub fn varint(self) -> Result<u64, Broken> {
+        match self {
+            Value::Varint(number) => Ok(number),
+            _ => Err(Broken::WireType),
+        }
+    }
+
+    #[inline]
+    pub fn fixed64(self) -> Result<u64, Broken> {
+        match self {
+            Value::Fixed64(number) => Ok(number),
+            _ => Err(Broken::WireType),
+        }
+    }
+}
+
+/// Walks over the fields of one message.
+#[derive(Clone, Copy)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    #[inline]
+    pub fn of(message: &'a [u8]) -> Self {
+        Self { rest: message }
+    }
+
+    /// The next field's number and value, None at the end of the message.
+    #[inline]
+    pub fn take(&mut self) -> Result<Option<(u32, Value<'a>)>, Broken> {
+        loop {
+            let Some(&first) = self.rest.first() else { return Ok(None) };
+            let tag = if first < 0x80 {
+                self.rest = &self.rest[1..];
+                u32::from(first)
+            } else {
+                u32::try_from(self.varint()?).map_err(|_| Broken::Tag)?
+            };
+            let number = tag >> 3;
+            if number == 0 {
+                return Err(Broken::Tag);
+            }
+            let value = match tag & 7 {
+                0 => Value::Varint(self.varint()?),
+                1 => Value::Fixed64(u64::from_le_bytes(self.array()?)),
+                2 => Value::Bytes(self.prefixed()?),
+                5 => Value::Fixed32(u32::from_le_bytes(self.array()?)),
+                3 => {
+                    self.skip_group(number)?;
+                    continue;
+                }
+                _ => return Err(Broken::WireType),
+            };
+            return Ok(Some((number, value)));
+        }
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Broken> {
+        match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first))
+            }
+            [first, second, rest @ ..] if *second < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*first & 0x7f) | u64::from(*second) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Broken> {
+        let mut number = 0u64;
+        for (index, &byte) in self.rest.iter().take(10).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * index);
+            if byte < 0x80 {
+                self.rest = &self.rest[index + 1..];
+                return Ok(number);
+            }
+        }
+        Err(if self.rest.len() < 10 { Broken::Truncated } else { Broken::Varint })
+    }
+
+    #[inline]
+    fn prefixed(&mut self) -> Result<&'a [u8], Broken> {
+        let length = self.varint()?;
+        let length = usize::try_from(length).map_err(|_| Broken::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Broken::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
+        let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(Broken::Truncated)?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    /// Groups are an encoding that OTLP never uses, but an unknown field may have it.
+    #[cold]
+    fn skip_group(&mut self, number: u32) -> Result<(), Broken> {
+        let mut open = vec![number];
+        while let Some(&innermost) = open.last() {
+            let tag = u32::try_from(self.varint()?).map_err(|_| Broken::Tag)?;
+            match (tag >> 3, tag & 7) {
+                (0, _) => return Err(Broken::Tag),
+                (_, 0) => drop(self.varint()?),
+                (_, 1) => drop(self.array::<8>()?),
+                (_, 2) => drop(self.prefixed()?),
+                (_, 5) => drop(self.array::<4>()?),
+                (inner, 3) if open.len() < MAX_DEPTH as usize => open.push(inner),
+                (_, 3) => return Err(Broken::Nesting),
+                (closed, 4) if closed == innermost => drop(open.pop()),
+                _ => return Err(Broken::WireType),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of log records or metric points (or spans) in a request, found by a walk that checks its outline.
+pub fn count_items(signal: Signal, body: &[u8]) -> Result<u64, Bad> {
+    // resource_* → scope_* → items: field 1, then 2, then 2, in all three signals
+    let mut items = 0;
+    each(body, 1, |resource| {
+        each(resource, 2, |scope| {
+            each(scope, 2, |item| {
+                items += if signal == Signal::Metrics { points(item)? } else { check(item)? };
+                Ok(())
+            })
+        })
+    })?;
+    Ok(items)
+}
+
+/// Calls `take` with every occurrence of the message field `number`.
+pub fn each<'a>(message: &'a [u8], number: u32, mut take: impl FnMut(&'a [u8]) -> Result<(), Broken>) -> Result<(), Broken> {
+    let mut fields = Fields::of(message);
+    while let Some((found, value)) = fields.take()? {
+        if found == number {
+            take(value.bytes()?)?;
+        }
+    }
+    Ok(())
+}
+
+fn check(item: &[u8]) -> Result<u64, Broken> {
+    let mut fields = Fields::of(item);
+    while fields.take()?.is_some() {}
+    Ok(1)
+}
+
+/// Points of a metric: field 1 of its gauge (5), sum (7), histogram (9), exponential histogram (10) or summary (11).
+fn points(metric: &[u8]) -> Result<u64, Broken> {
+    let mut points = 0;
+    let mut fields = Fields::of(metric);
+    while let Some((number, value)) = fields.take()? {
+        if matches!(number, 5 | 7 | 9 | 10 | 11) {
+            each(value.bytes()?, 1, |point| {
+                points += check(point)?;
+                Ok(())
+            })?;
+        }
+    }
+    Ok(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(message: &[u8]) -> Result<Vec<u32>, Broken> {
+        let mut fields = Fields::of(message);
+        let mut numbers = Vec::new();
+        while let Some((number, _)) = fields.take()? {
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+
+    #[test]
+    fn every_wire_type_is_read() {
+        let message = [
+            0x08, 0x96, 0x01, 0x11, 1, 2, 3, 4, 5, 6, 7, 8, 0x1a, 2, b'h', b'i', 0x25, 1, 2, 3, 4,
+        ];
+        assert_eq!(all(&message), Ok(vec![1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn unknown_groups_are_skipped_and_bounded() {
+        assert_eq!(all(&[0x0b, 0x13, 0x08, 1, 0x14, 0x0c, 0x08, 1]), Ok(vec![1]));
+        assert_eq!(all(&[0x0b, 0x14]), Err(Broken::WireType));
+        assert_eq!(all(&[0x0b; 1000]), Err(Broken::Nesting));
+        assert_eq!(all(&[0x0b]), Err(Broken::Truncated));
+    }
+
+    #[test]
+    fn what_is_broken_is_told() {
+        assert_eq!(all(&[0x08]), Err(Broken::Truncated));
+        assert_eq!(all(&[0x08, 0x80]), Err(Broken::Truncated));
+        assert_eq!(all(&[0xff; 11]), Err(Broken::Varint));
+        assert_eq!(all(&[0x00]), Err(Broken::Tag));
+        assert_eq!(all(&[0x0a, 5, 1]), Err(Broken::Truncated));
+        assert_eq!(
+            all(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            Err(Broken::Truncated)
+        );
+        assert_eq!(all(&[0x0c]), Err(Broken::WireType));
+        assert_eq!(all(&[0x0f]), Err(Broken::WireType));
+    }
+
+    #[test]
+    fn points_and_records_are_counted() {
+        let scope = [0x12, 2, 0x0a, 0, 0x12, 0]; // two items: one with an empty field 1, one empty
+        let resource = [&[0x12, scope.len() as u8][..], &scope].concat();
+        let body = [&[0x0a, resource.len() as u8][..], &resource].concat();
+        assert_eq!(count_items(Signal::Logs, &body), Ok(2));
+        assert_eq!(count_items(Signal::Metrics, &body), Ok(0));
+        assert!(count_items(Signal::Logs, &body[..5]).is_err());
+    }
+}
