@@ -1,0 +1,209 @@
+"""`sojourn sessions list` and `sojourn sessions show ID`: sessions in the terminal, read from a running collector."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from sojourn.errors import ConfigError, SojournError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_ENDPOINT: Final = "http://127.0.0.1:4321"
+_SECONDS: Final = 60
+_FILTERS: Final = {
+    "search": "text in the id, name, user or metadata",
+    "project": "project",
+    "user": "user",
+    "state": "active, idle or ended",
+    "status": "ok or error",
+    "service": "service that took part",
+    "model": "model that was called",
+    "tag": "tag",
+    "since": "active since then: 24h or 2026-01-31T09:30:00Z",
+    "until": "active until then",
+    "min_cost": "cost from, in US dollars",
+    "min_tokens": "tokens from",
+    "min_wall": "lasting at least, such as 60s",
+    "sort": "column, with - for descending (default: -end); write --sort=-cost",
+    "limit": "at most so many, up to 1000 (default: 50)",
+    "after": "go on behind an earlier list: its `next`",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = commands.add_parser("list", help="list sessions", description="List sessions.")
+    for name, meaning in _FILTERS.items():
+        listing.add_argument(f"--{name.replace('_', '-')}", dest=name, help=meaning)
+    listing.add_argument("--meta", action="append", default=[], metavar="KEY=VALUE", help="metadata; may be given again")
+    listing.set_defaults(act=_list)
+    showing = commands.add_parser("show", help="show one session", description="Show one session.")
+    showing.add_argument("id", help="session id")
+    showing.add_argument("--project", help="project of the session, if it is in one")
+    showing.set_defaults(act=_show)
+    for command in (listing, showing):
+        command.add_argument("--endpoint", default=_ENDPOINT, metavar="URL", help=f"where the collector's page is (default: {_ENDPOINT})")
+        command.add_argument("--json", action="store_true", help="print the API's JSON as it is")
+
+
+def execute(args: argparse.Namespace) -> int:
+    return int(args.act(args))
+
+
+def _list(args: argparse.Namespace) -> int:
+    pairs = [(name, value) for name in _FILTERS if (value := getattr(args, name)) is not None]
+    body = _get(args.endpoint, "/sessions.json", pairs + [(f"meta.{key}", value) for key, value in map(_pair, args.meta)])
+    if args.json:
+        return _print_json(body)
+    answer = json.loads(body)
+    _console().print(_sessions(answer["sessions"]) if answer["sessions"] else "no sessions")
+    if answer["next"]:
+        print(f"more: --after {answer['next']}", file=sys.stderr)
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    pairs = [("project", args.project)] if args.project else []
+    body = _get(args.endpoint, f"/sessions/{quote(args.id, safe='').replace('.', '%2E')}.json", pairs)
+    if args.json:
+        return _print_json(body)
+    _print_session(_console(), json.loads(body))
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise ConfigError(f"sojourn sessions: --meta {text}: write KEY=VALUE")
+    return key, value
+
+
+def _get(endpoint: str, path: str, pairs: list[tuple[str, str]]) -> bytes:
+    """The body of the answer. ConfigError for what cannot be asked, SojournError for what cannot be answered."""
+    if urlsplit(endpoint).scheme not in ("http", "https"):
+        raise ConfigError(f"sojourn sessions: --endpoint {endpoint}: write http://host:port")
+    address = endpoint.rstrip("/") + path + ("?" + urlencode(pairs) if pairs else "")
+    opener = build_opener(ProxyHandler({}))  # a collector on this machine is not asked through a proxy
+    try:
+        with opener.open(Request(address, headers={"Accept": "application/json"}), timeout=_SECONDS) as answer:
+            return bytes(answer.read())
+    except HTTPError as error:
+        message = f"sojourn sessions: {_said(error)}"
+        raise (ConfigError(message) if error.code == 400 else SojournError(message)) from error
+    except (URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        hint = "start a collector with `sojourn run`, or name another with --endpoint"
+        raise SojournError(f"sojourn sessions: nothing answers at {endpoint}: {reason}: {hint}") from error
+
+
+def _said(error: HTTPError) -> str:
+    try:
+        said = json.loads(error.read())["error"]
+    except (ValueError, KeyError, TypeError):
+        return f"the collector answered {error.code}: is there a Sojourn at {error.url.split('/sessions')[0]}?"
+    return _plain(str(said))
+
+
+def _print_json(body: bytes) -> int:
+    sys.stdout.buffer.write(body.rstrip(b"\n") + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _plain(text: str) -> str:
+    """What senders wrote, without what would steer the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        name = column.removeprefix("+")
+        table.add_column(name, justify="right" if column.startswith("+") else "left", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _sessions(rows: list[dict[str, Any]]) -> Table:
+    from sojourn.web import wording
+
+    named = any(row["project"] for row in rows)
+    table = _table(*(["Project"] if named else []), "Id", "Name", "User", "State", "Start", *_numbers())
+    for row in rows:
+        texts = [*([row["project"]] if named else []), row["session_id"], row["name"], row["user_id"], row["state"]]
+        table.add_row(*(_plain(wording.short(text, 40)) for text in texts), wording.clock(row["start"]), *_counts(row))
+    return table
+
+
+def _numbers() -> tuple[str, ...]:
+    return ("+Duration", "+Turns", "+Traces", "+Tokens", "+Cost", "+Errors")
+
+
+def _counts(row: dict[str, Any]) -> Iterator[str]:
+    from sojourn.web import wording
+
+    yield wording.duration(row["wall_ns"])
+    yield from (wording.number(row[name]) for name in ("turns", "traces", "total_tokens"))
+    yield wording.money(row["cost"])
+    yield wording.number(row["errors"])
+
+
+def _print_session(console: Console, answer: dict[str, Any]) -> None:
+    from sojourn.web import wording
+
+    row = answer["session"]
+    table = _table("", "")
+    table.show_header = False
+    for name, value in _facts(row):
+        table.add_row(name, _plain(wording.short(value, 120)))
+    console.print(table)
+    traces = _table("Trace", "Name", "Start", "+Duration", "+Spans", "+Calls", "+Tokens", "+Cost", "+Errors")
+    for trace in answer["traces"]:
+        counts = [wording.number(trace[name]) for name in ("spans", "llm_calls", "total_tokens")]
+        texts = (
+            trace["trace_id"],
+            _plain(wording.short(trace["name"], 40)),
+            wording.clock(trace["start"]),
+            wording.duration(trace["wall_ns"]),
+        )
+        traces.add_row(*texts, *counts, wording.money(trace["cost"]), wording.number(trace["errors"]))
+    console.print(traces)
+    for event in answer["events"]:
+        console.print(f"{wording.clock(event['time'])}  {_plain(event['event'])}  {_plain(event['reason'])}".rstrip())
+
+
+def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from sojourn.web import wording
+
+    yield "Session", row["session_id"]
+    for title, name in (("Project", "project"), ("Name", "name"), ("User", "user_id")):
+        if row[name]:
+            yield title, row[name]
+    yield "State", f"{row['state']} {row['end_reason']}".rstrip() + (", with errors" if row["status"] == "error" else "")
+    yield "Time", f"{wording.clock(row['start'])} to {wording.clock(row['end'])} UTC, {wording.duration(row['wall_ns'])}"
+    yield "Active", f"{wording.duration(row['active_ns'])} in {row['segments']} segments"
+    yield "Cost", wording.money(row["cost"])
+    yield "Tokens", f"{row['total_tokens']:,}: {row['input_tokens']:,} in, {row['output_tokens']:,} out"
+    yield "Counts", f"{row['turns']:,} turns, {row['traces']:,} traces, {row['spans']:,} spans, {row['errors']:,} errors"
+    for name in ("services", "models", "tools", "tags", "flags"):
+        if row[name]:
+            yield name.capitalize(), ", ".join(row[name])
+    for key, value in sorted(row["metadata"].items()):
+        yield f"{key[:40]}", value

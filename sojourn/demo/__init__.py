@@ -1,0 +1,1 @@
+"""Lively made-up traffic: stories of chats, agents, workflows and batch jobs, told as the spans that real ones send."""

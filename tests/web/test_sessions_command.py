@@ -1,0 +1,65 @@
+"""`sojourn sessions`: the same data in the terminal, and clear words where there is none."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import httpx
+import pytest
+
+from sojourn.cli import main
+from tests.web.conftest import Store
+
+
+@pytest.fixture
+def endpoint(web: httpx.Client) -> str:
+    return str(web.base_url)
+
+
+def test_json_is_the_apis(store: Store, web: httpx.Client, endpoint: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """To the byte, with the same filters, for the list and for one session, whatever its id."""
+    store.sessions({"session_id": "a/b?.json", "Project": "p", "CostPico": 12345}, {"session_id": "z", "Metadata": {"k": "v=1"}})
+    assert main(["sessions", "list", "--json", "--endpoint", endpoint, "--sort=-cost", "--limit", "1"]) == 0
+    assert capfdbinary.readouterr().out == web.get("/sessions.json?sort=-cost&limit=1").content + b"\n"
+    assert main(["sessions", "list", "--json", "--endpoint", endpoint, "--meta", "k=v=1"]) == 0
+    assert [row["session_id"] for row in json.loads(capfdbinary.readouterr().out)["sessions"]] == ["z"]
+    assert main(["sessions", "show", "a/b?.json", "--project", "p", "--json", "--endpoint", endpoint]) == 0
+    assert capfdbinary.readouterr().out == web.get("/sessions/a%2Fb%3F%2Ejson.json?project=p").content + b"\n"
+
+
+def test_tables(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What matters of each session stands in one line; what would steer the terminal does not reach it."""
+    hostile = "\x1b]0;owned\x07[red]\u202e<b>"
+    store.sessions({"session_id": "s-1", "Name": hostile, "UserId": "ann", "InputTokens": 1234, "CostPico": 4 * 10**9, "end": 75})
+    assert main(["sessions", "list", "--endpoint", endpoint]) == 0
+    listed = capsys.readouterr().out
+    for text in ("s-1", "ann", "active", "1,234", "$0.0040", "1 m 15 s", "[red]", "<b>"):
+        assert text in listed
+    assert main(["sessions", "show", "s-1", "--endpoint", endpoint]) == 0
+    shown = capsys.readouterr().out
+    assert "ann" in shown
+    for text in (listed, shown):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_nothing_there(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list is an answer; a session that is not there is a failure; a wrong filter is a mistake of whoever asks."""
+    assert main(["sessions", "list", "--endpoint", endpoint]) == 0
+    assert "no sessions" in capsys.readouterr().out
+    assert main(["sessions", "show", "nobody", "--endpoint", endpoint]) == 1
+    assert "there is no session of this id" in capsys.readouterr().err
+    assert main(["sessions", "list", "--limit", "5000", "--endpoint", endpoint]) == 2
+    assert "limit" in capsys.readouterr().err
+    assert main(["sessions", "list", "--meta", "k", "--endpoint", endpoint]) == 2
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    """One message that says what to do, and exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert main(["sessions", "list", "--endpoint", f"http://127.0.0.1:{port}"]) == 1
+    said = capsys.readouterr().err
+    assert "nothing answers" in said
+    assert "sojourn run" in said
+    assert main(["sessions", "list", "--endpoint", "127.0.0.1:4321"]) == 2
