@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -85,6 +86,7 @@ class Lane:
     """The component that is at work."""
     _closed: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _pool: ThreadPoolExecutor | None = None
     _due: float = 0.0
     _turned: threading.Condition = field(default_factory=threading.Condition)
 
@@ -124,6 +126,13 @@ class Lane:
         return 0.0 if oldest is None else max(0.0, (self.clock.now() - oldest) / 1e9)
 
     def _work(self) -> None:
+        try:
+            self._rounds()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()
+
+    def _rounds(self) -> None:
         self._due = time.monotonic() + self.interval
         while True:
             try:
@@ -196,26 +205,44 @@ class Lane:
         return batches
 
     def _store(self, parcels: list[Parcel]) -> None:
-        """Export all of it. An exporter that rejects gets no more of this group; the others get all. Raises Rejected and GivenUp."""
+        """Export all of it: what was received in order, then what is derived from it side by side, since a database answers slowly.
+
+        An exporter that rejects gets no more of what was received; the others get all. Raises Rejected and GivenUp.
+        """
         rejected: dict[str, Rejected] = {}
-        for outlet, batch in parcels:
-            if outlet.id in rejected:
-                continue
-            self._at = f"exporters::{outlet.id}"
-            begin = time.monotonic()
-            try:
-                self.persistence.attempt(lambda: self._at, partial(outlet.export.export, batch))
-            except (Rejected, GivenUp) as error:
-                self._count("send_failed", outlet, batch)
-                if isinstance(error, GivenUp):
-                    raise
-                rejected[outlet.id] = Rejected(f"{self._at}: {error}")
-                continue
-            self.persistence.well(self._at)
-            self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
-            self._count("sent", outlet, batch)
+        for parcel in (parcel for parcel in parcels if not _rank(parcel)):
+            if parcel[0].id not in rejected and (error := self._export(parcel)):
+                rejected[parcel[0].id] = error
+        derived = [parcel for parcel in parcels if _rank(parcel) and parcel[0].id not in rejected]
+        if len(derived) > 1:
+            answers = list(self._side_by_side().map(self._export, derived))
+        else:
+            answers = [self._export(parcel) for parcel in derived]
+        rejected |= {parcel[0].id: error for parcel, error in zip(derived, answers, strict=True) if error}
         if rejected:
             raise Rejected("; ".join(map(str, rejected.values())))
+
+    def _side_by_side(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(len(_ORDER), f"lane {self.name} exports")
+        return self._pool
+
+    def _export(self, parcel: Parcel) -> Rejected | None:
+        """Export one batch, again and again if need be; gives the refusal if it is refused for good. Raises GivenUp."""
+        outlet, batch = parcel
+        where = f"exporters::{outlet.id}"
+        begin = time.monotonic()
+        try:
+            self.persistence.attempt(lambda: where, partial(outlet.export.export, batch))
+        except (Rejected, GivenUp) as error:
+            self._count("send_failed", outlet, batch)
+            if isinstance(error, GivenUp):
+                raise
+            return Rejected(f"{where}: {error}")
+        self.persistence.well(where)
+        self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
+        self._count("sent", outlet, batch)
+        return None
 
     def _count(self, what: str, outlet: Outlet, batch: Batch | Raw) -> None:
         if isinstance(batch, Raw):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sojourn.collector import memory
 from sojourn.collector.health import Health
 from sojourn.collector.home import Home, move_in
 from sojourn.collector.meters import Meters
@@ -66,6 +67,7 @@ class Service:
 
     def start(self, stack: ExitStack) -> None:
         """Open everything on `stack`. Raises SojournError or ConfigError with the component's path."""
+        memory.keep_allocator_pages()
         settings = self.description.service
         plans = [Opening(self, lane, stack) for lane in self.description.lanes()]
         for plan in plans:
@@ -81,6 +83,7 @@ class Service:
             self.meters.ask(lane.stats, lane=lane.name)
             lane.start()
         self._open_receivers(stack)
+        memory.collect_rarely()
         self.trouble.state = "running"
         self._home.write_endpoints(self.endpoints)
         stack.callback(self._stopping)
