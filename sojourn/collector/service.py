@@ -87,6 +87,7 @@ class Service:
         self.trouble.state = "running"
         self._home.write_endpoints(self.endpoints)
         stack.callback(self._stopping)
+        memory.drop_code_of_the_start()
 
     def enter(self, stack: ExitStack, kind: Kind, id_: str, open_: Any) -> Any:
         """Open a component; what goes wrong is said with its path."""
