@@ -16,7 +16,7 @@ LAYERS = (
     {"receivers", "processors", "exporters", "extensions"},
     {"config"},
     {"collector"},
-    {"web", "cli", "commands", "testing"},
+    {"web", "cli", "commands", "demo", "testing"},
 )
 """From the bottom to the top. `sojourn` itself is the door for plugins: it may import what they need, and nobody here goes through it."""
 

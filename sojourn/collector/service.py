@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Unfinished(SojournError):
+    """The collector stopped before everything was dealt with; threads are still at work."""
+
+
 class Service:
     """A collector that runs. What extensions see of it is in `component.Service`."""
 
@@ -147,7 +151,7 @@ class Service:
             lane.close()
         late = [lane.name for lane in self.lanes if not lane.join(max(0.0, deadline - time.monotonic()))]
         if late:
-            raise SojournError(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
+            raise Unfinished(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
         if self.trouble.state == "stopping":
             log.info("stopped: %d rows were written while stopping, %d were given up", self._rows()[0] - stored, self._rows()[1] - lost)
 
