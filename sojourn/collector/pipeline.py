@@ -78,7 +78,8 @@ class Lane:
     oldest: int | None = None
     """Arrival of the oldest request in the group that is in hand, ns since 1970."""
     rounds: int = 0
-    """How many groups and ticks have come to their end."""
+    ticks: int = 0
+    """How many groups and ticks have come to their end, and how many of them were ticks."""
     stored: int = 0
     lost: int = 0
     """How many rows of groups were committed, and how many were given up."""
@@ -120,6 +121,10 @@ class Lane:
             "sojourn_lane_queued_rows": queue.get("queued_rows", 0.0),
             "sojourn_lane_oldest_unwritten_seconds": self.oldest_seconds(),
         }
+
+    def idle(self) -> bool:
+        """Nothing waits and nothing is on its way."""
+        return self.oldest is None and not self.queue.stats()["queued_rows"]
 
     def oldest_seconds(self) -> float:
         oldest = self.oldest
@@ -255,8 +260,14 @@ class Lane:
             self.meters.add(f"sojourn_exporter_{what}_rows_total", batch.records.num_rows, exporter=outlet.id, table=batch.table)
 
     def _tick(self) -> None:
-        """Let every processor do what is due. What cannot be done now is due again at the next tick."""
-        now = self.clock.now()
+        try:
+            self._do_what_is_due(self.clock.now())
+        finally:
+            self.ticks += 1
+            self._turn()
+
+    def _do_what_is_due(self, now: int) -> None:
+        """Ask every processor. What cannot be done now is due again at the next tick."""
         try:
             parcels = [parcel for index, path, step in self._stages() for parcel in self._due_of(index, path, step, now)]
         except Exception as error:
@@ -270,8 +281,6 @@ class Lane:
             log.error("lane %s: what was due is not stored: %s", self.name, error)
         else:
             self._committed()
-        finally:
-            self._turn()
 
     def _stages(self) -> Iterator[tuple[int, Path, Step]]:
         """Every processor once, with the first path that it is in and its place there."""
