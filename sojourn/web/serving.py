@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
+from email.utils import formatdate
 from typing import Any, Final, cast
 
 import uvicorn
@@ -44,35 +46,72 @@ def address(listening: socket.socket) -> str:
 @contextlib.contextmanager
 def serving(application: Application, listening: socket.socket, name: str) -> Iterator[None]:
     """Serve until left; then open requests have a moment to end."""
-    server = uvicorn.Server(_settings(application))
+    server = _Server(_settings(application))
     thread = threading.Thread(target=_run, args=(server, listening, name), name=name, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        server.should_exit = True
+        server.leave()
         thread.join(_LEAVE_SECONDS * 3)
         listening.close()
 
 
 def _settings(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
-        cast(Any, application),
+        cast(Any, _dated(application)),
         interface="asgi3",
         lifespan="off",
         loop="asyncio",
         http="h11",
         ws="none",
         log_config=None,
+        log_level=logging.WARNING,
         access_log=False,
         server_header=False,
+        date_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_LEAVE_SECONDS,
         limit_concurrency=512,
     )
 
 
-def _run(server: uvicorn.Server, listening: socket.socket, name: str) -> None:
+class _Server(uvicorn.Server):
+    """Sleeps until it is told to leave: uvicorn's own wakes ten times a second to look at the clock."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._leaving.wait()
+
+    def leave(self) -> None:
+        """Called from another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._leaving.set)
+
+
+def _dated(application: Application) -> Application:
+    """Every answer says when it was given, as HTTP asks of whoever has a clock."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"date", formatdate(usegmt=True).encode())]
+            await send(message)
+
+        await application(scope, receive, dated)
+
+    return serve
+
+
+def _run(server: _Server, listening: socket.socket, name: str) -> None:
     try:
         server.run(sockets=[listening])
     except Exception:
