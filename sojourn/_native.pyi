@@ -1,5 +1,6 @@
 """The native core: sockets and wire format, seen from Python. Nothing in it knows of pipelines; nothing in Python knows of sockets."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Protocol, final
 
@@ -26,7 +27,9 @@ class Texts:
 
     def __new__(cls, budget: int) -> Texts: ...
     def intern(self, array: _ArrowArray) -> bytes:
-        """Hashes (little-endian uint64, one per value, 0 for '' and null) of a utf8, large_utf8 or dictionary<utf8> array; the texts are kept."""
+        """Hashes (little-endian uint64, one per value, 0 for '' and null) of a utf8, large_utf8 or dictionary<utf8> array.
+
+        The texts are kept."""
 
     def lookup(self, hashes: Buffer) -> _ArrowArray:
         """The texts of little-endian uint64 hashes as a utf8 array: '' for 0, null for what was forgotten. Marks them as used."""
@@ -49,7 +52,7 @@ class Delivery:
         """Arrival of the oldest request, ns since 1970."""
 
     def traces(self) -> _ArrowArray | None:
-        """The spans as a RecordBatch in the columns of `schema.OTEL_TRACES` (all but Collector) plus the `_` columns below; None if there are none.
+        """The spans as a RecordBatch in the columns of `schema.OTEL_TRACES` (all but Collector) plus the `_` columns below; None if none.
 
         TraceId is a dictionary<uint32, utf8> whose indices are `_fact.trace`. `_fact` is fixed_size_binary(192) (schema.FACT), `_facets` is
         list<fixed_size_binary(24)> (schema.FACET), `_total_tokens` is int64 (what the producer reports as total, -1 if it does not).
@@ -57,7 +60,7 @@ class Delivery:
         May be called once.
         """
 
-    def raw(self) -> list[tuple[str, bytes]]:
+    def raw(self) -> list[tuple[str, builtins.bytes]]:
         """(signal, serialised request) of every request, for lanes made with raw=True."""
 
     def commit(self) -> None:
@@ -89,10 +92,13 @@ class Lane:
         """`lift` is the JSON of `sessions.attributes.lift_plan()`. `flush_interval` in seconds."""
 
     def next(self, timeout: float) -> Delivery | None:
-        """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval has passed since its first row."""
+        """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval
+        has passed since its first row."""
 
     def push(self, signal: str, body: Buffer, content_type: str, arrival: int) -> None:
-        """Take a request in-process, as if it had been received (tests, receivers in Python). Raises ValueError (bad) or BlockingIOError (full)."""
+        """Take a request in-process, as if it had been received (tests, receivers in Python).
+
+        ValueError if it is bad, BlockingIOError if the lane is full."""
 
     def flush(self) -> None:
         """Cut the group that is being gathered now; next() returns it at once."""
@@ -108,9 +114,17 @@ class Server:
     """OTLP over gRPC and HTTP. Binds in the constructor, so that 'address in use' is an OSError here."""
 
     def __new__(cls, settings: str, lanes: Mapping[str, Sequence[Lane]], clock: Clock) -> Server:
-        """`settings` is JSON: {"grpc": {"endpoint": "127.0.0.1:4317", ...} | null, "http": {"endpoint", "paths": {"traces": [...]}, "cors": {...}} | null,
-        "acknowledge": "received" | "committed", "max_request_bytes": int, "workers": 1}. `lanes` by signal: traces, logs, metrics; a signal
-        without lanes is answered with a partial success that says it is not stored."""
+        """`settings` is JSON; what is left out has its default:
+
+        {"grpc": {"endpoint": "127.0.0.1:4317", "max_request_bytes"} | null,
+         "http": {"endpoint", "max_request_bytes", "paths": {"traces": [...], "logs", "metrics"},
+                  "cors": {"allowed_origins": [...], "allowed_headers", "exposed_headers", "max_age"} | null} | null,
+         "acknowledge": "received" | "committed", "max_request_bytes": int, "workers": int,
+         "limits": {"max_connections", "max_concurrent_streams", "read_header_timeout", "read_timeout", "idle_timeout"}}
+
+        `lanes` by signal: traces, logs, metrics; a signal without lanes is answered with a partial success that says it is not stored.
+        ValueError for wrong settings, OSError (errno, and the endpoint as filename) if it cannot listen.
+        """
 
     @property
     def grpc(self) -> str | None:
@@ -122,7 +136,7 @@ class Server:
         """Take no new connections or requests; wait at most `timeout` seconds for the open ones."""
 
     def stats(self) -> dict[str, float]:
-        """Prometheus samples: `name{label="value",...}` → value: requests, items accepted and refused by signal and transport, latencies."""
+        """Prometheus samples: `name{label="value",...}` → value: requests, items taken and refused, bytes, latencies."""
 
 def encode_native(records: _ArrowArray, columns: Sequence[tuple[str, str]], compress: bool) -> bytes:
     """One ClickHouse block in format Native of the columns (name, ClickHouse type), as an LZ4 frame if `compress`.
@@ -131,7 +145,7 @@ def encode_native(records: _ArrowArray, columns: Sequence[tuple[str, str]], comp
     """
 
 def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
-    """Stored rows of `otel_traces` (columns by name) → struct-free RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
+    """Stored rows of `otel_traces` (columns by name) → RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
     but for `trace` (index of the row's trace id in order of first appearance)."""
 
 def arrange(trace: Buffer, span: Buffer, parent: Buffer, end: Buffer, digest: Buffer, bits: int) -> tuple[bytes, bytes, bytes, bytes]:

@@ -1,15 +1,24 @@
 //! The native core: sockets, wire format, columns. It knows nothing of pipelines; Python knows nothing of sockets.
 
 pub mod block;
+pub mod clock;
 mod columns;
+pub mod delivery;
 mod finish;
+pub mod gathering;
 pub mod group;
+pub mod intake;
 pub mod json;
+pub mod lane;
 pub mod lift;
+pub mod meters;
 mod parts;
 #[cfg(feature = "python")]
 mod python;
+pub mod refusal;
 pub mod schema;
+pub mod server;
+mod signal;
 pub mod texts;
 mod traces;
 pub mod trees;

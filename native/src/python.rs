@@ -4,6 +4,11 @@ use pyo3::prelude::*;
 
 pub mod arrow;
 pub mod block;
+mod clock;
+mod delivery;
+mod lane;
+mod server;
+mod texts;
 mod trees;
 
 #[pyfunction]
@@ -14,6 +19,11 @@ fn version() -> &'static str {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Arrow>()?;
+    module.add_class::<clock::Clock>()?;
+    module.add_class::<delivery::Delivery>()?;
+    module.add_class::<lane::Lane>()?;
+    module.add_class::<server::Server>()?;
+    module.add_class::<texts::Texts>()?;
     module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;

@@ -32,7 +32,12 @@ fn scrambled(id: u64) -> u64 {
 }
 
 pub fn arrange(rows: &Spans, bits: u32) -> Arranged {
-    let mut out = Arranged { order: Vec::with_capacity(rows.trace.len()), first: Vec::new(), up: Vec::new(), cut: Vec::new() };
+    let mut out = Arranged {
+        order: Vec::with_capacity(rows.trace.len()),
+        first: Vec::new(),
+        up: Vec::new(),
+        cut: Vec::new(),
+    };
     let (by_trace, cuts) = by_trace(rows.trace);
     let mut found: Vec<(u64, u64, usize)> = Vec::new();
     for pair in cuts.windows(2) {
@@ -41,7 +46,11 @@ pub fn arrange(rows: &Spans, bits: u32) -> Arranged {
             continue;
         }
         found.clear();
-        found.extend(members.iter().map(|&row| (scrambled(rows.span[row]) >> (64 - bits), rows.span[row], row)));
+        found.extend(
+            members
+                .iter()
+                .map(|&row| (scrambled(rows.span[row]) >> (64 - bits), rows.span[row], row)),
+        );
         found.sort_unstable();
         one_row_each(rows, &mut found);
         let first = out.order.len();
@@ -93,7 +102,9 @@ fn parent_of(parent: u64, found: &[(u64, u64, usize)], bits: u32) -> Option<usiz
     if parent == 0 {
         return None;
     }
-    found.binary_search_by(|&(key, id, _)| (key, id).cmp(&(scrambled(parent) >> (64 - bits), parent))).ok()
+    found
+        .binary_search_by(|&(key, id, _)| (key, id).cmp(&(scrambled(parent) >> (64 - bits), parent)))
+        .ok()
 }
 
 fn cut_cycles(out: &mut Arranged, first: usize, found: &[(u64, u64, usize)]) {
@@ -156,7 +167,13 @@ mod tests {
 
     #[test]
     fn a_cycle_is_cut_at_its_least_span() {
-        let rows = Spans { trace: &[0, 0, 0], span: &[7, 3, 9], parent: &[3, 9, 7], end: &[1, 1, 1], digest: &[1, 1, 1] };
+        let rows = Spans {
+            trace: &[0, 0, 0],
+            span: &[7, 3, 9],
+            parent: &[3, 9, 7],
+            end: &[1, 1, 1],
+            digest: &[1, 1, 1],
+        };
         let found = arrange(&rows, 40);
         let least = found.order.iter().position(|&row| rows.span[row as usize] == 3).unwrap() as i64;
         assert_eq!(found.cut, vec![least]);

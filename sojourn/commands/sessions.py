@@ -127,9 +127,7 @@ def _console() -> Console:
 
 def _plain(text: str) -> str:
     """What senders wrote, without what would steer the terminal."""
-    from sojourn.web import wording
-
-    return wording.plain(text)
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _table(*columns: str) -> Table:

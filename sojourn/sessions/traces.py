@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +40,11 @@ class Folded:
     output: U64
 
 
-def fold(facts: Rows, facets: Rows, id_of: Callable[[U64], U64], bits: int = 40) -> Folded:
-    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows.
-
-    `id_of` gives hashes of session ids alone for hashes of sessions.
-    """
+def fold(facts: Rows, facets: Rows, bits: int = 40) -> Folded:
+    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows."""
     groups, kept, up, cut = arrange(facts, bits)
     calls = find_calls(groups, kept, up)
-    identity, top = identify(groups, kept, id_of), top_most(groups, kept, up)
+    identity, top = identify(groups, kept), top_most(groups, kept, up)
     facets, told_by = _facets_of_kept(groups, kept, facets)
     traces = _sum_up(groups, kept, calls, identity, top)
     _texts(groups, kept, calls, top, facets, told_by, traces)

@@ -28,16 +28,29 @@ pub fn arrange(
     if [span.len(), parent.len(), end.len(), digest.len()] != [count; 4] || !(1..=63).contains(&bits) {
         return Err(PyValueError::new_err("arrange: columns of one length and 1 to 63 bits are needed"));
     }
-    let rows = trees::Spans { trace: &trace, span: &span, parent: &parent, end: &end, digest: &digest };
+    let rows = trees::Spans {
+        trace: &trace,
+        span: &span,
+        parent: &parent,
+        end: &end,
+        digest: &digest,
+    };
     let found = py.detach(|| trees::arrange(&rows, bits));
-    Ok((plain(py, &found.order), plain(py, &found.first), plain(py, &found.up), plain(py, &found.cut)))
+    Ok((
+        plain(py, &found.order),
+        plain(py, &found.first),
+        plain(py, &found.up),
+        plain(py, &found.cut),
+    ))
 }
 
 #[pyfunction]
 pub fn only_below(py: Python<'_>, up: PyBuffer<i64>, marked: PyBuffer<u8>) -> PyResult<Py<PyBytes>> {
     let (up, marked) = (up.to_vec(py)?, marked.to_vec(py)?);
     if up.len() != marked.len() || up.iter().any(|&row| row < -1 || row >= up.len() as i64) {
-        return Err(PyValueError::new_err("only_below: one mark per row and parents among the rows are needed"));
+        return Err(PyValueError::new_err(
+            "only_below: one mark per row and parents among the rows are needed",
+        ));
     }
     let marked: Vec<bool> = marked.into_iter().map(|mark| mark != 0).collect();
     Ok(plain(py, &py.detach(|| trees::only_below(&up, &marked))))

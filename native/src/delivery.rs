@@ -1,0 +1,101 @@
+//! A group on its way through a pipeline, and the word to the senders that wait for it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::group::Group;
+use crate::lane::RETRY_SECONDS;
+use crate::refusal::Refusal;
+use crate::wire::Signal;
+
+/// What became of a group.
+pub type Outcome = Result<(), Refusal>;
+/// Where a sender that waits hears the outcome. One channel for the whole group, so that all are answered in one go.
+pub type Verdict = watch::Receiver<Option<Outcome>>;
+pub type Waiting = watch::Sender<Option<Outcome>>;
+
+pub struct Content {
+    pub group: Option<Group>,
+    pub raw: Vec<(Signal, Vec<u8>)>,
+}
+
+/// One group: what has to be stored together. If it is dropped without a word, senders are told "later".
+pub struct Delivery {
+    pub rows: usize,
+    /// Bytes of the requests as received, after decompression.
+    pub bytes: usize,
+    /// Arrival of the oldest request, ns since 1970.
+    pub oldest: i64,
+    content: Mutex<Content>,
+    pending: Mutex<Option<(Option<Waiting>, Held)>>,
+}
+
+/// Bytes of a queue that are taken until this is dropped.
+pub struct Held {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Delivery {
+    pub fn new(content: Content, rows: usize, bytes: usize, oldest: i64, waiting: Option<Waiting>, held: Held) -> Self {
+        Self {
+            rows,
+            bytes,
+            oldest,
+            content: Mutex::new(content),
+            pending: Mutex::new(Some((waiting, held))),
+        }
+    }
+
+    /// The decoded group, once; None if it was taken already or the lane does not decode.
+    pub fn group(&self) -> Option<Group> {
+        self.content().group.take()
+    }
+
+    /// The serialised requests, where they are kept.
+    pub fn raw<T>(&self, mut each: impl FnMut(Signal, &[u8]) -> T) -> Vec<T> {
+        self.content().raw.iter().map(|(signal, body)| each(*signal, body)).collect()
+    }
+
+    /// Tells all who wait and gives the room back. False if that was done before.
+    pub fn settle(&self, outcome: Outcome) -> bool {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((waiting, held)) = pending else { return false };
+        *self.content() = Content {
+            group: None,
+            raw: Vec::new(),
+        };
+        drop(held);
+        if let Some(waiting) = waiting {
+            waiting.send_replace(Some(outcome));
+        }
+        true
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// `bytes` must have been added to `of`.
+    pub fn new(bytes: usize, of: &Arc<AtomicUsize>) -> Self {
+        Self { bytes, of: Arc::clone(of) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Waits for the outcome. A group that vanished without a word was not stored.
+pub async fn outcome(mut verdict: Verdict) -> Outcome {
+    match verdict.wait_for(Option::is_some).await {
+        Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
+        Err(_) => Err(Refusal::later("the data was not stored", RETRY_SECONDS)),
+    }
+}

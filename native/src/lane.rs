@@ -1,0 +1,186 @@
+//! A lane's queue: requests are decoded into the group that is being gathered, and one thread takes groups out to store them.
+//!
+//! A group is cut when someone waits for it and it is due, or when it is full. So while the one before is being stored it grows with the
+//! load, and a trace that arrives in many requests is touched once. Memory is bounded in bytes: when what was not stored yet holds
+//! `queue_bytes`, senders are told "later".
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::delivery::{Delivery, Held};
+use crate::gathering::{Gathering, Receipt};
+use crate::lift::Plan;
+use crate::refusal::Refusal;
+use crate::texts::Texts;
+use crate::wire::Signal;
+
+/// After how many seconds a sender may try again.
+pub const RETRY_SECONDS: f64 = 1.0;
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+pub struct Settings {
+    pub flush_interval: Duration,
+    pub flush_rows: usize,
+    pub flush_bytes: usize,
+    pub queue_bytes: usize,
+    /// How to decode traces into columns; None: do not.
+    pub decode: Option<Decoding>,
+    /// Keep the serialised requests.
+    pub raw: bool,
+}
+
+pub struct Decoding {
+    pub plan: Arc<Plan>,
+    pub texts: Arc<Texts>,
+}
+
+pub struct Lane {
+    settings: Settings,
+    queue: Mutex<Queue>,
+    due: Condvar,
+    /// Bytes of the groups that were cut and are not settled.
+    uncommitted: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Queue {
+    gathering: Option<Gathering>,
+    cut: VecDeque<Gathering>,
+    closed: bool,
+}
+
+pub struct Load {
+    pub bytes: usize,
+    pub rows: usize,
+    pub capacity: usize,
+}
+
+impl Lane {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            queue: Mutex::default(),
+            due: Condvar::new(),
+            uncommitted: Arc::default(),
+        }
+    }
+
+    pub fn decodes(&self) -> bool {
+        self.settings.decode.is_some()
+    }
+
+    /// Whether a request of `bytes` would be taken now; Err says why not.
+    pub fn has_room(&self, bytes: usize) -> Result<(), Refusal> {
+        self.room(&self.lock(), bytes)
+    }
+
+    /// Takes one request, all or nothing. With `wait` the receipt has the outcome of the group.
+    pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, wait: bool) -> Result<Receipt, Refusal> {
+        let mut queue = self.lock();
+        self.room(&queue, body.len())?;
+        let mut gathering = match queue.gathering.take() {
+            Some(gathering) => gathering,
+            None => Gathering::begin(&self.settings),
+        };
+        let first = gathering.rows() == 0;
+        let receipt = gathering.take(&self.settings, signal, body, arrival, wait);
+        self.put_back(&mut queue, gathering, first);
+        receipt
+    }
+
+    /// Waits at most `timeout` for a group that is due. None at once when the lane is closed and empty.
+    pub fn next(&self, timeout: Duration) -> Option<Delivery> {
+        let deadline = Instant::now() + timeout.min(FOREVER);
+        let mut queue = self.lock();
+        loop {
+            let now = Instant::now();
+            if let Some(gathering) = self.take_due(&mut queue, now) {
+                return Some(gathering);
+            }
+            if queue.closed || now >= deadline {
+                return None;
+            }
+            let due = queue.gathering.as_ref().map_or(deadline, |gathering| gathering.due(&self.settings));
+            let waited = self.due.wait_timeout(queue, due.min(deadline).saturating_duration_since(now));
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Makes the group that is being gathered due.
+    pub fn flush(&self) {
+        if let Some(gathering) = &mut self.lock().gathering {
+            gathering.flush();
+        }
+        self.due.notify_all();
+    }
+
+    /// Takes no more requests; what is left is due.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.due.notify_all();
+    }
+
+    pub fn load(&self) -> Load {
+        let queue = self.lock();
+        Load {
+            bytes: self.held(&queue),
+            rows: queue.cut.iter().chain(&queue.gathering).map(Gathering::rows).sum(),
+            capacity: self.settings.queue_bytes,
+        }
+    }
+
+    /// Keeps the group to which a request was added, in the queue if it is full, and wakes who waits for it.
+    fn put_back(&self, queue: &mut Queue, gathering: Gathering, first: bool) {
+        let rows = gathering.rows();
+        if rows == 0 {
+            return;
+        }
+        if gathering.bytes() >= self.settings.flush_bytes {
+            self.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
+            queue.cut.push_back(gathering);
+            self.due.notify_all();
+            return;
+        }
+        queue.gathering = Some(gathering);
+        if first || rows >= self.settings.flush_rows {
+            self.due.notify_all();
+        }
+    }
+
+    fn take_due(&self, queue: &mut Queue, now: Instant) -> Option<Delivery> {
+        let gathering = match queue.cut.pop_front() {
+            Some(gathering) => gathering,
+            None => {
+                let closed = queue.closed;
+                let gathering = queue
+                    .gathering
+                    .take_if(|gathering| closed || now >= gathering.due(&self.settings))?;
+                self.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
+                gathering
+            }
+        };
+        let held = Held::new(gathering.bytes(), &self.uncommitted);
+        Some(gathering.deliver(held))
+    }
+
+    fn room(&self, queue: &Queue, bytes: usize) -> Result<(), Refusal> {
+        if queue.closed {
+            return Err(Refusal::later("the collector is stopping", RETRY_SECONDS));
+        }
+        let held = self.held(queue);
+        if held > 0 && held.saturating_add(bytes) > self.settings.queue_bytes {
+            return Err(Refusal::later("the queue is full", RETRY_SECONDS));
+        }
+        Ok(())
+    }
+
+    fn held(&self, queue: &Queue) -> usize {
+        self.uncommitted.load(Ordering::Relaxed) + queue.gathering.as_ref().map_or(0, Gathering::bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

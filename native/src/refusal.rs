@@ -1,0 +1,47 @@
+//! Why a request was not taken: the one list of reasons, which each transport puts into its own words.
+
+use std::fmt;
+
+use crate::wire::Bad;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The same bytes will be refused again.
+    Never(String),
+    /// The same bytes may be taken after `seconds`.
+    Later { message: String, seconds: f64 },
+    /// More bytes than the limit, before or after decompression.
+    TooLarge(String),
+    /// The sender did not finish its request in time.
+    TooSlow,
+    /// A content coding that nobody here reads.
+    Coding(String),
+}
+
+impl Refusal {
+    pub fn later(message: impl Into<String>, seconds: f64) -> Self {
+        Self::Later {
+            message: message.into(),
+            seconds,
+        }
+    }
+}
+
+impl From<Bad> for Refusal {
+    fn from(bad: Bad) -> Self {
+        Self::Never(bad.message)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never(message) | Self::TooLarge(message) | Self::Later { message, .. } => f.write_str(message),
+            Self::TooSlow => f.write_str("the request did not arrive in time"),
+            Self::Coding(coding) => write!(
+                f,
+                "content coding {coding:?} is not supported: send gzip, zstd, deflate or identity"
+            ),
+        }
+    }
+}
