@@ -74,7 +74,7 @@ class Service:
             plan.open_exporters()
         for id_ in dict.fromkeys(settings.extensions):
             self.enter(stack, "extensions", id_, lambda id_=id_: self.description.extensions[id_].open(self))
-        if settings.telemetry.metrics.endpoint is not None:
+        if settings.telemetry.metrics.endpoint is not None and settings.telemetry.metrics.level != "none":
             self._serve_metrics(stack)
         for plan in plans:
             self.lanes.append(plan.open_lane())

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Final, Literal, Protocol, TypeVar, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from sojourn.component import Component, Exporter, Extension, Processor, Receiver
 from sojourn.config.load import Document
@@ -46,13 +46,19 @@ class Pipeline(Component):
     """Ids of the exporters that all of its data goes to."""
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 class MetricsTelemetry(Component):
+    level: Literal["none", "basic", "normal", "detailed"] = "normal"
+    """none switches /metrics off; the others are the same, as this collector counts only at the edges of its pipelines."""
     endpoint: Endpoint | None = None
     """Where /metrics answers in the Prometheus text format, for example 127.0.0.1:8888. Nothing listens without it."""
 
 
 class LogsTelemetry(Component):
-    level: Literal["debug", "info", "warn", "error"] = "info"
+    level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower)] = "info"
     """The least important messages that are still written to stderr."""
 
 
