@@ -1,0 +1,131 @@
+"""The embedded engine (chDB): one data directory per process, opened with our own configuration and a place for its temporary files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
+
+from sojourn.errors import SojournError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+OURS: Final = ".sojourn"
+"""Beside the engine's own files: configuration and temporary files."""
+
+_GRANTS: Final = (
+    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, CREATE TEMPORARY TABLE, DROP, "
+    "TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
+)
+# Without a configuration of its own the engine would read ./config.xml. Its caches may grow to gigabytes; data that was merged away
+# stays for eight minutes, as on a server, so that a power failure does not take both the old parts and the new one.
+_CONFIG: Final = """<clickhouse>
+    <users_config>{users}</users_config>
+    <mark_cache_size>33554432</mark_cache_size>
+    <index_mark_cache_size>16777216</index_mark_cache_size>
+    <primary_index_cache_size>33554432</primary_index_cache_size>
+    <uncompressed_cache_size>0</uncompressed_cache_size>
+    <index_uncompressed_cache_size>0</index_uncompressed_cache_size>
+    <query_condition_cache_size>8388608</query_condition_cache_size>
+    <compiled_expression_cache_size>16777216</compiled_expression_cache_size>
+    <parquet_metadata_cache_size>1048576</parquet_metadata_cache_size>
+    <iceberg_metadata_files_cache_size>1048576</iceberg_metadata_files_cache_size>
+    <vector_similarity_index_cache_size>1048576</vector_similarity_index_cache_size>
+    <text_index_tokens_cache_size>16777216</text_index_tokens_cache_size>
+    <text_index_header_cache_size>16777216</text_index_header_cache_size>
+    <text_index_postings_cache_size>16777216</text_index_postings_cache_size>
+    <background_pool_size>2</background_pool_size>
+    <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
+    <background_schedule_pool_size>4</background_schedule_pool_size>
+    <background_common_pool_size>2</background_common_pool_size>
+    <merge_tree><old_parts_lifetime>480</old_parts_lifetime></merge_tree>
+</clickhouse>
+"""
+_USERS: Final = """<clickhouse>
+    <profiles><default/></profiles>
+    <quotas><default/></quotas>
+    <users>
+        <default>
+            <password/>
+            <networks><ip>::/0</ip></networks>
+            <profile>default</profile>
+            <quota>default</quota>
+            <grants>
+                <query>GRANT {grants} ON *.*</query>
+            </grants>
+        </default>
+    </users>
+</clickhouse>
+"""
+
+_lock = threading.Lock()
+_open: dict[Path, int] = {}
+
+
+def connect(path: Path) -> Client:
+    """A client of its own on the engine at `path`; release() gives it back. SojournError if the directory cannot be had."""
+    with _lock:
+        config = _prepare(path)
+        client = _client(path, config)
+        if path not in _open:
+            # Only now is the directory surely ours: what lies there is from a process that was killed.
+            _settle(path)
+        _open[path] = _open.get(path, 0) + 1
+    return client
+
+
+def release(path: Path, client: Client) -> None:
+    with _lock:
+        client.close()
+        _open[path] -= 1
+        if not _open[path]:
+            del _open[path]
+            tempfile.tempdir = None
+
+
+def _client(path: Path, config: Path) -> Client:
+    from clickhouse_connect import get_client
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        return get_client(interface="chdb", path=str(path), chdb_options={"config-file": str(config)}, tz_source="server")
+    except ClickHouseError as error:
+        text = str(error)
+        if "Cannot lock file" in text:
+            raise SojournError(f"{path}: another Sojourn runs on this database: stop it, or choose another service::data_dir") from error
+        others = [str(other) for other in _open if other != path]
+        if others:
+            raise SojournError(f"{path}: this process already has the embedded database {others[0]} open, and can have only one") from error
+        raise SojournError(f"{path}: the embedded database cannot be opened: {text[:500]}") from error
+
+
+def _prepare(path: Path) -> Path:
+    """The configuration in its place. SojournError if the directory cannot be written."""
+    ours = path / OURS
+    try:
+        (ours / "tmp").mkdir(parents=True, exist_ok=True, mode=0o750)
+        _write(ours / "users.xml", _USERS.format(grants=_GRANTS))
+        _write(ours / "config.xml", _CONFIG.format(users=escape(str(ours / "users.xml"))))
+    except OSError as error:
+        raise SojournError(f"{path}: {error.strerror}: choose a directory that can be written (service::data_dir)") from error
+    return ours / "config.xml"
+
+
+def _write(file: Path, text: str) -> None:
+    if file.exists() and file.read_text("utf-8") == text:
+        return
+    part = file.with_suffix(f".{os.getpid()}")
+    part.write_text(text, "utf-8")
+    part.replace(file)
+
+
+def _settle(path: Path) -> None:
+    """Inserts pass through temporary files (clickhouse-connect): they are made here and nowhere else."""
+    directory = path / OURS / "tmp"
+    for file in directory.iterdir():
+        file.unlink(missing_ok=True)
+    tempfile.tempdir = str(directory)

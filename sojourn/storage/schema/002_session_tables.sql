@@ -1,0 +1,38 @@
+-- Rows that are replaced by newer ones, never added to: the greatest Version counts, Deleted = 1 says that the thing has vanished.
+-- Such a row stays as the newest of its key, so that an older one that comes late does not bring it back.
+-- They are told from one another by Version alone: no deduplication window.
+CREATE TABLE IF NOT EXISTS $database.session_trace_rows
+(
+$columns(session_trace_rows),
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(Version, Deleted)
+ORDER BY (Tenant, Project, SessionId, TraceId)
+SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;
+
+CREATE TABLE IF NOT EXISTS $database.session_segment_rows
+(
+$columns(session_segment_rows)
+)
+ENGINE = ReplacingMergeTree(Version, Deleted)
+ORDER BY (Tenant, Project, SessionId, Segment)
+SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_offset_column = 1;
+
+CREATE TABLE IF NOT EXISTS $database.session_rows
+(
+$columns(session_rows),
+    INDEX idx_user UserId TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(Version, Deleted)
+ORDER BY (Tenant, Project, SessionId)
+SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_offset_column = 1;
+
+-- Told at least once: the key is what makes an event the same one.
+CREATE TABLE IF NOT EXISTS $database.session_event_rows
+(
+$columns(session_event_rows),
+    INDEX idx_time Time TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(Version)
+ORDER BY (Tenant, Project, SessionId, SegmentStart, Revision, Event)
+SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;

@@ -1,0 +1,141 @@
+-- What people query (docs/reference): one row per thing, deduplicated, all collectors together, no FINAL needed.
+-- Previews are looked up in a dictionary, because that costs nothing where they are not asked for; a join would cost every query.
+CREATE DICTIONARY IF NOT EXISTS $database.session_previews
+(
+    Tenant String, Project String, SessionId String, TraceId String, Input String, Output String
+)
+PRIMARY KEY Tenant, Project, SessionId, TraceId
+SOURCE(CLICKHOUSE($credentials QUERY 'SELECT Tenant, Project, SessionId, TraceId, Input, Output FROM $database.session_trace_rows FINAL WHERE {condition}'))
+LAYOUT(COMPLEX_KEY_DIRECT());
+
+CREATE OR REPLACE VIEW $database.sessions AS
+SELECT
+    r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, r.Name AS Name, r.NameSource AS NameSource, r.UserId AS UserId,
+    r.State AS State, r.EndReason AS EndReason, r.Segments AS Segments, r.Start AS Start, r.End AS End, r.WallNs AS WallNs,
+    r.ActiveNs AS ActiveNs, r.Traces AS Traces, r.Turns AS Turns,
+    r.Spans AS Spans, r.Errors AS Errors, r.LlmCalls AS LlmCalls, r.EmbeddingCalls AS EmbeddingCalls, r.ToolCalls AS ToolCalls,
+    r.InputTokens AS InputTokens, r.OutputTokens AS OutputTokens, r.CacheReadTokens AS CacheReadTokens,
+    r.CacheWriteTokens AS CacheWriteTokens, r.ReasoningTokens AS ReasoningTokens, r.InputTokens + r.OutputTokens AS TotalTokens,
+    CAST(if(r.CostPico < 0, NULL, toDecimal128(r.CostPico, 12) / 1000000000000), 'Nullable(Decimal(38, 12))') AS Cost,
+    CAST(transform(r.CostSources, [1, 2, 3], ['reported', 'computed', 'mixed'], ''), 'String') AS CostSource,
+    r.Status AS Status,
+    arraySort(CAST(r.Models, 'Array(String)')) AS Models,
+    arraySort(CAST(r.Providers, 'Array(String)')) AS Providers,
+    arraySort(CAST(r.Services, 'Array(String)')) AS Services,
+    arraySort(CAST(r.Tools, 'Array(String)')) AS Tools,
+    arraySort(CAST(r.Tags, 'Array(String)')) AS Tags,
+    arraySort(CAST(r.Flags, 'Array(String)')) AS Flags,
+    r.Metadata AS Metadata,
+    dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '') AS FirstInput,
+    dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '') AS LastOutput,
+    CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
+    r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
+    r.LastSeen AS LastSeen
+FROM $database.session_rows AS r FINAL;
+
+CREATE OR REPLACE VIEW $database.session_segments AS
+SELECT
+    r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, r.Segment AS Segment, r.Name AS Name, r.NameSource AS NameSource, r.UserId AS UserId,
+    r.State AS State, r.EndReason AS EndReason, r.Segments AS Segments, r.Start AS Start, r.End AS End, r.WallNs AS WallNs,
+    r.ActiveNs AS ActiveNs, r.Traces AS Traces, r.Turns AS Turns,
+    r.Spans AS Spans, r.Errors AS Errors, r.LlmCalls AS LlmCalls, r.EmbeddingCalls AS EmbeddingCalls, r.ToolCalls AS ToolCalls,
+    r.InputTokens AS InputTokens, r.OutputTokens AS OutputTokens, r.CacheReadTokens AS CacheReadTokens,
+    r.CacheWriteTokens AS CacheWriteTokens, r.ReasoningTokens AS ReasoningTokens, r.InputTokens + r.OutputTokens AS TotalTokens,
+    CAST(if(r.CostPico < 0, NULL, toDecimal128(r.CostPico, 12) / 1000000000000), 'Nullable(Decimal(38, 12))') AS Cost,
+    CAST(transform(r.CostSources, [1, 2, 3], ['reported', 'computed', 'mixed'], ''), 'String') AS CostSource,
+    r.Status AS Status,
+    arraySort(CAST(r.Models, 'Array(String)')) AS Models,
+    arraySort(CAST(r.Providers, 'Array(String)')) AS Providers,
+    arraySort(CAST(r.Services, 'Array(String)')) AS Services,
+    arraySort(CAST(r.Tools, 'Array(String)')) AS Tools,
+    arraySort(CAST(r.Tags, 'Array(String)')) AS Tags,
+    arraySort(CAST(r.Flags, 'Array(String)')) AS Flags,
+    r.Metadata AS Metadata,
+    dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '') AS FirstInput,
+    dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '') AS LastOutput,
+    CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
+    r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
+    r.LastSeen AS LastSeen
+FROM $database.session_segment_rows AS r FINAL;
+
+-- Only segments behind the first are joined: hardly any session has them.
+CREATE OR REPLACE VIEW $database.session_traces AS
+SELECT
+    r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, cut.Segment AS Segment, r.TraceId AS TraceId, r.Name AS Name,
+    r.UserId AS UserId, r.Start AS Start, r.End AS End,
+    toUInt64(greatest(toUnixTimestamp64Nano(r.End) - toUnixTimestamp64Nano(r.Start), 0)) AS WallNs, r.Turn AS Turn, r.Status AS Status,
+    r.Spans AS Spans, r.Errors AS Errors, r.LlmCalls AS LlmCalls, r.EmbeddingCalls AS EmbeddingCalls, r.ToolCalls AS ToolCalls,
+    r.InputTokens AS InputTokens, r.OutputTokens AS OutputTokens, r.CacheReadTokens AS CacheReadTokens,
+    r.CacheWriteTokens AS CacheWriteTokens, r.ReasoningTokens AS ReasoningTokens, r.InputTokens + r.OutputTokens AS TotalTokens,
+    CAST(if(r.CostPico < 0, NULL, toDecimal128(r.CostPico, 12) / 1000000000000), 'Nullable(Decimal(38, 12))') AS Cost,
+    CAST(transform(r.CostSources, [1, 2, 3], ['reported', 'computed', 'mixed'], ''), 'String') AS CostSource,
+    arraySort(CAST(r.Services, 'Array(String)')) AS Services,
+    arraySort(CAST(r.Models, 'Array(String)')) AS Models,
+    arraySort(CAST(r.Tools, 'Array(String)')) AS Tools,
+    arrayFilter((name, bit) -> bitAnd(r.Flags, bit) != 0, $flag_names, $flag_bits) AS Flags,
+    arraySort(CAST(r.OtherIds, 'Array(String)')) AS OtherIds,
+    CAST(map(), 'Map(String, Int64)') AS Measures, r.Input AS Input, r.Output AS Output
+FROM (SELECT * FROM $database.session_trace_rows FINAL) AS r
+ASOF LEFT JOIN (SELECT Tenant, Project, SessionId, Segment, Start FROM $database.session_segment_rows FINAL WHERE Segment > 0) AS cut
+    ON r.Tenant = cut.Tenant AND r.Project = cut.Project AND r.SessionId = cut.SessionId AND r.Start >= cut.Start;
+
+CREATE OR REPLACE VIEW $database.session_events AS
+SELECT Tenant, Time, Project, SessionId, Segment, Revision, Event, Reason, Attributes
+FROM $database.session_event_rows FINAL;
+
+-- A copy of a span with another start may lie in another hour, where no merge meets it: the greatest Version is chosen here.
+-- Conditions on Tenant, TraceId and SpanId reach the table's order and its index. Those on the session do not: ask for
+-- TraceId IN (SELECT TraceId FROM session_traces WHERE SessionId = ...).
+CREATE OR REPLACE VIEW $database.spans AS
+SELECT
+    r.Timestamp AS Timestamp,
+    r.TraceId AS TraceId,
+    r.SpanId AS SpanId,
+    r.ParentSpanId AS ParentSpanId,
+    r.TraceState AS TraceState,
+    r.SpanName AS SpanName,
+    r.SpanKind AS SpanKind,
+    r.ServiceName AS ServiceName,
+    r.ResourceAttributes AS ResourceAttributes,
+    r.ScopeName AS ScopeName,
+    r.ScopeVersion AS ScopeVersion,
+    r.SpanAttributes AS SpanAttributes,
+    r.Duration AS Duration,
+    r.StatusCode AS StatusCode,
+    r.StatusMessage AS StatusMessage,
+    r.`Events.Timestamp` AS `Events.Timestamp`,
+    r.`Events.Name` AS `Events.Name`,
+    r.`Events.Attributes` AS `Events.Attributes`,
+    r.`Links.TraceId` AS `Links.TraceId`,
+    r.`Links.SpanId` AS `Links.SpanId`,
+    r.`Links.TraceState` AS `Links.TraceState`,
+    r.`Links.Attributes` AS `Links.Attributes`,
+    r.Tenant AS Tenant,
+    if(bound.SessionId != '', bound.Project, r.Project) AS Project,
+    bound.SessionId AS SessionId,
+    bound.Segment AS Segment,
+    r.IdClass AS IdClass,
+    r.Collector AS Collector,
+    r.Kind AS Kind,
+    r.Model AS Model,
+    r.Provider AS Provider,
+    r.Tool AS Tool,
+    r.UserId AS UserId,
+    r.ResponseId AS ResponseId,
+    r.InputTokens AS InputTokens,
+    r.OutputTokens AS OutputTokens,
+    r.CacheReadTokens AS CacheReadTokens,
+    r.CacheWriteTokens AS CacheWriteTokens,
+    r.ReasoningTokens AS ReasoningTokens,
+    CAST(if(r.CostPico < 0, NULL, toDecimal128(r.CostPico, 12) / 1000000000000), 'Nullable(Decimal(38, 12))') AS Cost,
+    CAST(transform(r.CostSource, [1, 2], ['reported', 'computed'], ''), 'String') AS CostSource,
+    r.Input AS Input,
+    r.Output AS Output,
+    r.`Facets.What` AS `Facets.What`,
+    r.`Facets.Key` AS `Facets.Key`,
+    r.`Facets.Value` AS `Facets.Value`,
+    arrayFilter((name, bit) -> bitAnd(r.Flags, bit) != 0, $flag_names, $flag_bits) AS Flags,
+    r.Arrival AS Arrival,
+    r.Version AS Version
+FROM (SELECT * FROM $database.otel_traces ORDER BY Tenant, TraceId, SpanId, Version DESC LIMIT 1 BY Tenant, TraceId, SpanId) AS r
+ANY LEFT JOIN $database.session_traces AS bound ON r.Tenant = bound.Tenant AND r.TraceId = bound.TraceId;
