@@ -101,7 +101,7 @@ def _turns(out: Summary, rows: Rows, first: Index, member: Index, only_turns: Ma
     out.last_turn = np.where(some, turn.take(np.maximum(begin + turns - 1, 0)), -1)
     out.error = np.bincount(member, rows["status"].take(turn), minlength=groups) > 0
     length = duration.take(turn)
-    length = length.take(_within(member, length)) if len(turn) > groups else length
+    length = length.take(_within(member, length)) if turns.max() > 1 else length
     for name, percent in (("TurnP50Ns", 50), ("TurnP95Ns", 95)):
         rank = begin + np.maximum(turns * percent + 99, 100) // 100 - 1  # nearest rank: the ceil(p · n)-th
         out.counts[name] = np.where(some, length.take(np.minimum(rank, len(turn) - 1)), 0).astype(np.uint64)
