@@ -47,22 +47,19 @@ class Database:
 
     def client(self) -> Client:
         """This thread's own. Raises Unavailable (a server that does not answer) or SojournError (a directory that cannot be had)."""
+        if self._closed:
+            raise Unavailable(f"{self.address}: is closed")
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._connect()
             with self._lock:
-                if self._closed:
-                    self._release(client)
-                    raise Unavailable(f"{self.address}: is closed")
                 self._clients.append(client)
             self._local.client = client
         return client
 
     def _connect(self) -> Client:
-        if self.address.path is not None:
-            client = embedded.connect(self.address.path)
-        else:
-            client = self._connect_to_server()
+        path = self.address.path
+        client = self._connect_to_server() if path is None else embedded.connect(path)
         client.database = self.name
         return client
 

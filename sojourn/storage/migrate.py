@@ -52,8 +52,10 @@ def statements(database: str = "otel") -> list[str]:
     return first + [statement for migration in migrations(database) for statement in migration.statements]
 
 
-def apply(database: Database) -> list[str]:
-    """Apply what is missing and give back its names. Safe when several collectors start at once.
+def apply(database: Database, *, again: bool = False) -> list[str]:
+    """Apply what is missing and give back its names; `again` applies all, since somebody dropped a table.
+
+    Safe when several collectors start at once: statements that were already applied change nothing.
 
     Raises ConfigError (a table of that name belongs to somebody else), Unavailable or Rejected.
     """
@@ -61,7 +63,7 @@ def apply(database: Database) -> list[str]:
     database.command(f"CREATE DATABASE IF NOT EXISTS {name}", anywhere=True)
     refuse_foreign(database)
     database.command(_APPLIED.format(database=name))
-    known = {str(row["Name"]) for row in database.rows(f"SELECT Name FROM {name}.schema_migrations")}
+    known = set() if again else {str(row["Name"]) for row in database.rows(f"SELECT Name FROM {name}.schema_migrations")}
     applied = []
     for migration in migrations(name, database.address.username, database.address.password):
         if migration.name in known:

@@ -1,0 +1,117 @@
+"""What a lane stored earlier, for processors whose state was forgotten. Every answer is one row per thing, the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sojourn import schema
+from sojourn.storage.arrow import empty
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from sojourn.storage.database import Database
+
+Key = tuple[str, str, str]
+"""(tenant, project, session id)"""
+
+# Thousands of ids as one text: an Array parameter of 20,000 ids takes 184 ms to parse, a list in the statement exceeds max_query_size.
+_TRACES: Final = "TraceId IN (SELECT arrayJoin(splitByChar(',', {traces:String})))"
+# Keys are anybody's text, so they travel as hex.
+_SESSIONS: Final = """(Tenant, Project, SessionId) IN (
+    SELECT (unhex(key[1]), unhex(key[2]), unhex(key[3]))
+    FROM (SELECT arrayJoin(arrayMap(one -> splitByChar('.', one), splitByChar(',', {keys:String}))) AS key)
+)"""
+
+
+class History:
+    """Reads through the calling thread's client. Every method raises Unavailable if the database cannot be reached.
+
+    A database that answers with what is not an answer (a sink that discards everything) is warned of once and taken as empty.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def newest_arrival(self) -> int | None:
+        """When the newest stored span arrived, ns since 1970; None if there is none."""
+        return self._number(
+            f"SELECT toUnixTimestamp64Nano(Arrival) AS number FROM {self._table(schema.OTEL_TRACES)} ORDER BY Arrival DESC LIMIT 1"
+        )
+
+    def last_version(self) -> int:
+        """The greatest Version of the session tables, 0 if there is none."""
+        tables = (table.name for table in schema.TABLES if table is not schema.OTEL_TRACES)
+        greatest = " UNION ALL ".join(f"SELECT max(Version) AS version FROM {self._database.name}.{table}" for table in tables)
+        return self._number(f"SELECT max(version) AS number FROM ({greatest})") or 0
+
+    def spans(self, trace_ids: Sequence[str]) -> pa.Table:
+        """Spans of those traces in the columns of `otel_traces`, one per (Tenant, TraceId, SpanId): the greatest Version."""
+        if not trace_ids:
+            return empty(schema.OTEL_TRACES)
+        newest = f"SELECT {_columns(schema.OTEL_TRACES)} FROM {self._table(schema.OTEL_TRACES)} WHERE {_TRACES}"
+        sql = f"{newest} ORDER BY Tenant, TraceId, SpanId, Version DESC LIMIT 1 BY Tenant, TraceId, SpanId"
+        return self._rows(schema.OTEL_TRACES, sql, traces=",".join(trace_ids))
+
+    def trace_rows_of_traces(self, trace_ids: Sequence[str]) -> pa.Table:
+        """Rows of `session_trace_rows` of those traces, without deleted ones."""
+        if not trace_ids:
+            return empty(schema.SESSION_TRACE_ROWS)
+        return self._live(schema.SESSION_TRACE_ROWS, _TRACES, traces=",".join(trace_ids))
+
+    def trace_rows_of_sessions(self, keys: Sequence[Key]) -> pa.Table:
+        """Rows of `session_trace_rows` of those sessions, without deleted ones."""
+        return self._of_sessions(schema.SESSION_TRACE_ROWS, keys)
+
+    def sessions(self, keys: Sequence[Key]) -> pa.Table:
+        """Rows of `session_rows`, without deleted ones."""
+        return self._of_sessions(schema.SESSION_ROWS, keys)
+
+    def segments(self, keys: Sequence[Key]) -> pa.Table:
+        """Rows of `session_segment_rows`, without deleted ones."""
+        return self._of_sessions(schema.SESSION_SEGMENT_ROWS, keys)
+
+    def open_sessions(self) -> pa.Table:
+        """Rows of `session_rows` whose State is not `ended`, without deleted ones."""
+        return self._live(schema.SESSION_ROWS, "State != 'ended'")
+
+    def session_digests(self) -> np.ndarray:
+        """`_native.digest` of tenant \\0 project \\0 session id of every session, uint64, in no order."""
+        import numpy as np
+
+        digest = "xxh3(concat(Tenant, '\\0', Project, '\\0', SessionId))"
+        table = self._database.query_arrow(f"SELECT {digest} AS digest FROM {self._table(schema.SESSION_ROWS)} FINAL")
+        if table is None or not table.num_rows:
+            return np.zeros(0, np.uint64)
+        digests: np.ndarray = table.column("digest").to_numpy().astype(np.uint64, copy=False)
+        return digests
+
+    def _of_sessions(self, table: schema.Table, keys: Sequence[Key]) -> pa.Table:
+        if not keys:
+            return empty(table)
+        hexed = ",".join(".".join(part.encode().hex() for part in key) for key in keys)
+        return self._live(table, _SESSIONS, keys=hexed)
+
+    def _live(self, table: schema.Table, condition: str, **parameters: str) -> pa.Table:
+        sql = f"SELECT {_columns(table)} FROM {self._table(table)} FINAL WHERE {condition}"
+        return self._rows(table, sql, **parameters)
+
+    def _rows(self, table: schema.Table, sql: str, **parameters: str) -> pa.Table:
+        rows = self._database.query_arrow(sql, parameters)
+        return empty(table) if rows is None else rows
+
+    def _number(self, sql: str) -> int | None:
+        table = self._database.query_arrow(sql)
+        if table is None or not table.num_rows:
+            return None
+        value = table.column("number")[0].as_py()
+        return None if value is None else int(value)
+
+    def _table(self, table: schema.Table) -> str:
+        return f"{self._database.name}.{table.name}"
+
+
+def _columns(table: schema.Table) -> str:
+    return ", ".join(f"`{column.name}`" for column in table.columns)
