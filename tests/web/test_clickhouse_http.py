@@ -287,3 +287,12 @@ def test_beside_a_server_there_is_nothing_to_serve(caplog: pytest.LogCaptureFixt
     with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0)).open(Service(None)) as listening:
         assert listening.endpoints == {}
     assert "not started" in caplog.text
+
+
+def test_the_greeting_of_clickhouse_go(http: httpx.Client) -> None:
+    """Grafana's driver reads this one answer as a block of its own protocol, and is told to read all others as of revision 0."""
+    sql = "SELECT displayName(), version(), revision(), timezone()"
+    answer = http.post("/", content=sql, params={"client_protocol_version": "54460", "default_format": "Native"}).content
+    assert answer.startswith(b"\x01\x00\x02\xff\xff\xff\xff\x00\x04\x01\x0ddisplayName()\x06String\x00\x07sojourn")
+    assert b"\x0arevision()\x06UInt32\x00\x00\x00\x00\x00" in answer
+    assert b"sojourn" not in http.post("/", content=sql).content

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from sojourn.web.clickhouse import native
 from sojourn.web.clickhouse.permission import Permission, Statement
 from sojourn.web.clickhouse.refusal import Refused, told
 from sojourn.web.clickhouse.request import Query
@@ -83,6 +84,9 @@ class Engine:
 
     def _answer(self, connection: Any, query: Query, statement: Statement) -> Result:
         form = statement.format or query.format
+        if form == "Native" and native.is_greeting(query.sql, query.protocol):
+            version = connection.query("SELECT version()", "TabSeparatedRaw").bytes().decode().strip()
+            return self._result(form, connection.close, [native.greeting(version, self._timezone)])
         if statement.select and form in _STREAMED:
             stream = connection.send_query(query.sql, form, params=query.parameters)
             first = next(stream, None)
@@ -129,31 +133,8 @@ def _header(connection: Any, query: Query) -> bytes:
     matches = list(_NATIVE.finditer(text))
     body = text[: matches[-1].start()] if matches else text
     described = connection.query(f"DESCRIBE TABLE ({body})", "JSONCompactEachRow", params=query.parameters).bytes()
-    return native_header(described)
+    return native.header(described)
 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-
-def native_header(described: bytes) -> bytes:
-    """A block without rows from the lines of DESCRIBE (JSONCompactEachRow)."""
-    import json
-
-    columns = [json.loads(line)[:2] for line in described.splitlines()]
-    return _number(len(columns)) + b"\0" + b"".join(_text(part) for column in columns for part in column)
-
-
-def _text(text: str) -> bytes:
-    data = text.encode()
-    return _number(len(data)) + data
-
-
-def _number(value: int) -> bytes:
-    """LEB128, as ClickHouse writes lengths."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

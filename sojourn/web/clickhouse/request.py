@@ -48,6 +48,8 @@ class Query:
     settings: dict[str, str] = field(default_factory=dict)
     format: str = "TabSeparated"
     """The format where the statement names none."""
+    protocol: int = 0
+    """Revision of the native protocol that the client speaks, 0 if it does not say."""
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     encoding: str | None = None
     """Content-Encoding of the answer."""
@@ -97,6 +99,8 @@ def _query(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str], body: s
             query.database = value
         elif name in ("default_format", "query_id") and value:
             setattr(query, "format" if name == "default_format" else name, _word(name, value))
+        elif name == "client_protocol_version" and value.isascii() and value.isdigit():
+            query.protocol = int(value[:9])
         elif name == "enable_http_compression":
             compress = value in ("1", "true")
         else:
