@@ -20,7 +20,9 @@ RUST = {"u1": "u8", "<u4": "u32", "<u8": "u64", "<i8": "i64"}
 
 def generate() -> str:
     """The whole file, as rustfmt leaves it."""
-    return "\n".join([*_head(), *_columns(), *_flags(), *_facets(), *_kinds(), *_packed("Fact", schema.FACT), *_packed("Facet", schema.FACET)])
+    return "\n".join(
+        [*_head(), *_columns(), *_flags(), *_facets(), *_kinds(), *_packed("Fact", schema.FACT), *_packed("Facet", schema.FACET)]
+    )
 
 
 def _head() -> Iterator[str]:

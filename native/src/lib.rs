@@ -4,6 +4,7 @@ pub mod block;
 pub mod clock;
 mod columns;
 pub mod delivery;
+pub mod facts;
 mod finish;
 pub mod gathering;
 pub mod group;

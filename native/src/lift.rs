@@ -24,8 +24,10 @@ pub enum TextSlot {
     Provider,
     Tool,
     Response,
+    /// A response id told in the raw response; believed of model calls only.
+    ResponseInside,
 }
-pub const TEXT_SLOTS: usize = 7;
+pub const TEXT_SLOTS: usize = 8;
 
 /// Columns of one count each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

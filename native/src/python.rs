@@ -6,6 +6,7 @@ pub mod arrow;
 pub mod block;
 mod clock;
 mod delivery;
+mod facts;
 mod lane;
 mod server;
 mod texts;
@@ -25,6 +26,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<server::Server>()?;
     module.add_class::<texts::Texts>()?;
     module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
+    module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;

@@ -240,7 +240,7 @@ impl<'a> Found<'a> {
 
     fn meta_object(&mut self, plan: &Plan, entry: &Entry, value: &AnyValue<'a>) {
         let order = entry.order | 0x8000_0000; // single keys before whole objects
-        match text_of(value, false) {
+        match unquoted(text_of(value, false), true) {
             Cow::Borrowed(text) => {
                 for (key, value) in Members::of(text).into_iter().flatten().take(MAX_METADATA * 16) {
                     let key = match key {
@@ -253,7 +253,6 @@ impl<'a> Found<'a> {
                 }
             }
             Cow::Owned(text) => {
-                let text = inside::string(&text).map_or_else(|| text.clone(), |text| text.into_owned().into_bytes());
                 for (key, value) in Members::of(&text).into_iter().flatten().take(MAX_METADATA * 16) {
                     if !plan.not_metadata.contains(key.as_bytes()) {
                         let value = inside::plain(value).unwrap_or_default().into_owned();
@@ -291,6 +290,14 @@ impl<'a> Found<'a> {
             return cut_bytes(text, MAX_TEXT);
         }
         text
+    }
+
+    /// Which slot has the response id of a span of this kind.
+    pub fn response_slot(&self, kind: u8) -> TextSlot {
+        match self.texts[TextSlot::Response as usize].0 {
+            NOTHING if is_model(kind) => TextSlot::ResponseInside,
+            _ => TextSlot::Response,
+        }
     }
 
     #[inline]

@@ -76,6 +76,7 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
         "provider" => Use::Text(TextSlot::Provider),
         "tool" => Use::Text(TextSlot::Tool),
         "response" => Use::Text(TextSlot::Response),
+        "response_inside" => Use::Text(TextSlot::ResponseInside),
         "input_tokens" => Use::Count(CountSlot::Input),
         "output_tokens" => Use::Count(CountSlot::Output),
         "cache_read" => Use::Count(CountSlot::CacheRead),

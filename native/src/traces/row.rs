@@ -80,12 +80,13 @@ impl Request<'_, '_> {
 
     fn lifted(&mut self, fact: &mut Fact) {
         let (columns, found) = (&mut *self.columns, &mut self.found);
+        let response = found.response_slot(fact.kind);
         for (dict, slot, hash) in [
             (&mut columns.users, TextSlot::User, &mut fact.user),
             (&mut columns.models, TextSlot::Model, &mut fact.model),
             (&mut columns.providers, TextSlot::Provider, &mut fact.provider),
             (&mut columns.tools, TextSlot::Tool, &mut fact.tool),
-            (&mut columns.responses, TextSlot::Response, &mut fact.response),
+            (&mut columns.responses, response, &mut fact.response),
         ] {
             let word = dict.push(found.text_in(slot));
             *hash = dict.hash(word);
