@@ -200,6 +200,8 @@ def _running(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]]
                 log.warning("otlp: %s: listens on every interface, and everybody who reaches it may send", protocol.endpoint)
         yield Running(server)
     finally:
+        for lane in {lane for group in lanes.values() for lane in group}:
+            lane.flush()  # senders that wait for a commit need not wait for the flush interval too
         server.stop(_STOP_SECONDS)
 
 
@@ -211,7 +213,7 @@ def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]])
     try:
         return _native.Server(json.dumps(description.settings()), lanes, host.clock)
     except OSError as error:
-        raise SojournError(f"receivers::otlp: {error.filename}: {_advice(error)}") from error
+        raise SojournError(f"{error.filename}: {_advice(error)}") from error
 
 
 def _advice(error: OSError) -> str:
