@@ -1,0 +1,45 @@
+"""The embedded database for all tests: one directory per process, because the engine can have only one, and a fresh database per test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sojourn.storage import embedded, migrate
+from sojourn.storage.address import Address
+from sojourn.storage.database import Database
+
+
+@pytest.fixture(scope="session")
+def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory that this process' engine has open, from the first test that asks until the end: `chdb://{chdb_path}`."""
+    path = tmp_path_factory.mktemp("chdb") / "db"
+    client = embedded.connect(path)
+    yield path
+    embedded.release(path, client)
+
+
+@pytest.fixture
+def database_name(chdb_path: Path) -> Iterator[str]:
+    """The name of a database that nobody has made yet; it is dropped after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    with Database(Address("default", path=chdb_path)) as database:
+        database.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@pytest.fixture
+def empty_database(chdb_path: Path, database_name: str) -> Iterator[Database]:
+    """A database without a schema."""
+    with Database(Address(database_name, path=chdb_path)) as database:
+        yield database
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A database with all tables and views, and nothing in them."""
+    migrate.apply(empty_database)
+    return empty_database
