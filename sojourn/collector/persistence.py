@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 10.0
+MAX_RETRY_AFTER: Final = 300.0
+"""No component can ask for a longer pause than this."""
 MAX_SURPRISES: Final = 5
 """How often an exception that nobody foresaw is met with another try."""
 
@@ -61,7 +63,7 @@ class Persistence:
                 pause = wait
             undo()
             self._meters.add("sojourn_lane_retries_total", component=where())
-            self._pause(where(), min(pause, LONGEST_WAIT) * random.uniform(0.75, 1.25))
+            self._pause(where(), min(pause, MAX_RETRY_AFTER) * random.uniform(0.75, 1.25))
             wait = min(wait * 1.7, LONGEST_WAIT)
 
     def tell(self, component: str, error: Exception) -> None:

@@ -61,6 +61,10 @@ class Service:
             self._looked = True
         return self._database
 
+    def _close_database(self) -> None:
+        if self._database is not None:
+            self._database.close()
+
     def _used_exporters(self) -> dict[str, Any]:
         used = {id_ for pipeline in self.description.service.pipelines.values() for id_ in pipeline.exporters}
         return {id_: exporter for id_, exporter in self.description.exporters.items() if id_ in used}
@@ -69,6 +73,7 @@ class Service:
         """Open everything on `stack`. Raises SojournError or ConfigError with the component's path."""
         memory.keep_allocator_pages()
         settings = self.description.service
+        stack.callback(self._close_database)
         plans = [Opening(self, lane, stack) for lane in self.description.lanes()]
         for plan in plans:
             plan.open_exporters()
