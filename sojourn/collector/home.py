@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,6 +68,6 @@ def _name(path: Path) -> str:
             return name
     except FileNotFoundError:
         pass
-    name = f"{socket.gethostname()}-{secrets.token_hex(3)}"
+    name = f"{socket.gethostname()}-{os.urandom(3).hex()}"
     file.write_text(name + "\n", encoding="utf-8")
     return name

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Unfinished(SojournError):
+    """The collector stopped before everything was dealt with; threads are still at work."""
+
+
 class Service:
     """A collector that runs. What extensions see of it is in `component.Service`."""
 
@@ -92,6 +96,7 @@ class Service:
         self.trouble.state = "running"
         self._home.write_endpoints(self.endpoints)
         stack.callback(self._stopping)
+        memory.drop_code_of_the_start()
 
     def enter(self, stack: ExitStack, kind: Kind, id_: str, open_: Any) -> Any:
         """Open a component; what goes wrong is said with its path."""
@@ -151,7 +156,7 @@ class Service:
             lane.close()
         late = [lane.name for lane in self.lanes if not lane.join(max(0.0, deadline - time.monotonic()))]
         if late:
-            raise SojournError(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
+            raise Unfinished(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
         if self.trouble.state == "stopping":
             log.info("stopped: %d rows were written while stopping, %d were given up", self._rows()[0] - stored, self._rows()[1] - lost)
 

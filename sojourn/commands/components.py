@@ -53,9 +53,7 @@ def _find(wanted: str) -> list[tuple[str, type[Component]]]:
 
 def _list(as_json: bool) -> None:
     registry = Installed()
-    table: dict[Kind, dict[str, str]] = {
-        kind: {name: purpose(registry.find(kind, name, None)) for name in registry.names(kind)} for kind in KINDS
-    }
+    table = {kind: {name: _purpose(registry, kind, name) for name in registry.names(kind)} for kind in KINDS}
     if as_json:
         print(json.dumps(table, indent=2, ensure_ascii=False))
         return
@@ -64,6 +62,14 @@ def _list(as_json: bool) -> None:
         for name, text in components.items():
             print(f"  {name:<18}{text}")
     print("\n`sojourn components NAME` prints every key of one of them; `sojourn components service` those of the service.")
+
+
+def _purpose(registry: Installed, kind: Kind, name: str) -> str:
+    """What it is for; a plugin that cannot be loaded does not hide the others."""
+    try:
+        return purpose(registry.find(kind, name, None))
+    except ConfigError as error:
+        return f"({error})"
 
 
 def _manual(title: str, component: type[Component]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    from sojourn.commands import run
+    from sojourn.commands.run import run
 
     if not 1 <= args.sessions <= 1000:
         raise ConfigError(f"sojourn demo: --sessions {args.sessions}: write a number from 1 to 1000")
@@ -36,7 +36,7 @@ def execute(args: argparse.Namespace) -> int:
         directory = args.data_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="sojourn-demo-", ignore_cleanup_errors=True))
         args.settings = [f"service.data_dir={directory}", *args.settings]
         seed = args.seed if args.seed is not None else random.SystemRandom().randrange(2**32)
-        return run.run(configuration.description(args), lambda service: traffic(service, seed, args.sessions))
+        return run(configuration.description(args), lambda service: traffic(service, seed, args.sessions))
 
 
 @contextmanager

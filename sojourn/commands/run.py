@@ -7,10 +7,12 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 from sojourn.collector.logs import to_stderr
-from sojourn.collector.service import Service, running
+from sojourn.collector.service import Service, Unfinished, running
 from sojourn.commands import configuration
 from sojourn.config.model import Description
 
@@ -25,15 +27,23 @@ def execute(args: argparse.Namespace) -> int:
     return run(configuration.description(args))
 
 
-def run(description: Description) -> int:
-    """Run until SIGTERM or SIGINT; then drain, commit and return 0. A second signal ends the process at once with 1."""
+def run(description: Description, beside: Callable[[Service], AbstractContextManager[object]] = nullcontext) -> int:
+    """Run, with `beside` while it listens, until SIGTERM or SIGINT; then drain, commit and return 0.
+
+    A second signal ends the process at once with 1.
+    """
     to_stderr(description.service.telemetry.logs.level)
     for warning in description.warnings:
         log.warning("%s", warning)
     stop = _on_signals()
-    with running(description) as service:
-        announce(service)
-        stop.wait()
+    try:
+        with running(description) as service, beside(service):
+            announce(service)
+            stop.wait()
+    except Unfinished as error:
+        log.error("%s", error)
+        logging.shutdown()
+        os._exit(1)  # a thread hangs in a database that does not answer: nothing would end it
     return 0
 
 

@@ -127,7 +127,9 @@ def _console() -> Console:
 
 def _plain(text: str) -> str:
     """What senders wrote, without what would steer the terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    from sojourn.web import wording
+
+    return wording.plain(text)
 
 
 def _table(*columns: str) -> Table:

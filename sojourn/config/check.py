@@ -7,7 +7,6 @@ from typing import Final
 
 from sojourn.config.model import KINDS, SIGNALS, Description, Kind, Pipeline
 from sojourn.config.problems import Place, Problem, nearest
-from sojourn.config.tree import Node
 
 _BEFORE: Final = {"aggregate": "session", "lifecycle": "aggregate"}
 _KEEPS_SESSIONS: Final = ("aggregate", "lifecycle")
@@ -17,7 +16,6 @@ def check(description: Description) -> list[Problem]:
     """Everything that is wrong between the parts."""
     return [
         *_extensions(description),
-        *_durable(description),
         *(problem for id_, pipeline in description.service.pipelines.items() for problem in _pipeline(description, id_, pipeline)),
         *_none(description),
         *_lanes(description),
@@ -106,15 +104,6 @@ def _processors(description: Description, path: tuple[str, ...], pipeline: Pipel
                 (*path, "exporters"),
                 f"{id_} sends requests on as they came, so it cannot stand behind processors yet: give it a pipeline without processors",
             )
-
-
-def _durable(description: Description) -> Iterator[Problem]:
-    section = description.tree.child("receivers") or Node({}, Place(""))
-    for id_, receiver in section.children():
-        acknowledge = receiver.child("acknowledge")
-        if acknowledge is not None and acknowledge.value == "durable":
-            message = "durable needs the write-ahead log, which does not exist yet: write received or committed"
-            yield _problem(description, ("receivers", id_, "acknowledge"), message)
 
 
 def _lanes(description: Description) -> Iterator[Problem]:

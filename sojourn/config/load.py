@@ -68,11 +68,17 @@ def _source(uri: str, environment: Mapping[str, str]) -> Node:
                 raise ConfigErrors([Problem(Place(f"--config {uri}"), (), f"the environment variable {rest} is not set")])
             return _top(parse(environment[rest], place))
         case "yaml":
-            return _nested(_top(parse(rest, Place(f"--config {uri}", None, folder=Path.cwd()))))
+            return _nested(_top(parse(rest, Place(f"--config {_cut(uri)}", None, folder=Path.cwd()))))
         case _:
             near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
             hint = f"did you mean {near[0]}:?" if near else "use a path, file:, env: or yaml:"
-            raise ConfigErrors([Problem(Place(f"--config {uri}"), (), f"unknown scheme {scheme}; {hint}")])
+            raise ConfigErrors([Problem(Place(f"--config {_cut(uri)}"), (), f"unknown scheme {scheme}; {hint}")])
+
+
+def _cut(uri: str) -> str:
+    """Inline YAML, short enough to stand before a message."""
+    line = " ".join(uri.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 def _file(name: str) -> Node:

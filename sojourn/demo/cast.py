@@ -61,6 +61,7 @@ ANSWERS: Final = (
     "Two years on all parts, and five on the pump.",
     "I see both charges. The second one goes back to your card within three days.",
 )
+SUBJECTS: Final = ("Late parcel", "New address", "Torn jacket", "Boots in 43", "Warranty", "Charged twice", "Tents", "Refund", "Gift card")
 TOPICS: Final = (
     "solid-state batteries for small boats",
     "the price of night trains in Europe",

@@ -28,11 +28,14 @@ def chat(random: Random) -> list[Packet]:
     service, user = random.choice([cast.SHOP, cast.SUPPORT]), random.choice(cast.USERS)
     session, model = f"chat-{random.randbytes(4).hex()}", random.choice(cast.MODELS)
     packets: list[Packet] = []
+    subject = random.choice(cast.SUBJECTS)
     now, history, turns = 0.0, 400, random.randrange(2, 9)
     for turn in range(turns):
         question = random.choice(cast.QUESTIONS)
         about: dict[str, Value] = {"session.id": session, "user.id": user, "input.value": question}
         about |= {"langfuse.trace.tags": ("web", "beta" if random.random() < 0.3 else "stable"), "agentmark.metadata.channel": "web"}
+        if turn:  # what it is about is known only after the first answer
+            about["agentmark.session_name"] = subject
         if turn == turns - 1 and random.random() < 0.5:
             about["session.end"] = True
         trace = Trace(random, service)
@@ -137,7 +140,7 @@ def workflow(random: Random) -> list[Packet]:
     session = f"report/{random.randrange(2024, 2027)}/{random.randrange(1, 13):02d}/{random.randbytes(2).hex()}"
     trace, model = Trace(random, cast.WRITER), random.choice(cast.MODELS)
     root, now = trace.identity(), 0.1
-    named: dict[str, Value] = {"session.id": session, "session.name": "Monthly report", "user.id": "scheduler"}
+    named: dict[str, Value] = {"session.id": session, "gen_ai.conversation.name": "Monthly report", "user.id": "scheduler"}
     failing = random.randrange(4) if random.random() < 0.2 else -1
     for number, step in enumerate(("collect", "outline", "write", "review")):
         chain, begin = trace.identity(), now
@@ -170,7 +173,7 @@ def batch(random: Random) -> list[Packet]:
         end = now + 0.2 + words / model.words_per_second
         usage = cast.call(random, model, random.randrange(500, 3_500), words)
         called = trace.span(f"chat {model.name}", now + 0.05, end, root, usage, kind="client")
-        about: dict[str, Value] = {"session.id": session, "session.name": "Invoices of the night", "invoice.number": number}
+        about: dict[str, Value] = {"session.id": session, "agentmark.session_name": "Invoices of the night", "invoice.number": number}
         broken = random.random() < 0.05
         error = "no total found on the page" if broken else ""
         trace.send(called, trace.span("read invoice", now, end + 0.05, b"", about, identity=root, kind="consumer", error=error))

@@ -143,11 +143,11 @@ class Fold:
         numbers = np.unique(facts["trace"])
         touched = self._with_known(ids, numbers, facts, facets)
         try:
-            return self._rows(touched, fold(touched.facts, touched.facets))
+            return self._rows(touched, fold(touched.facts, touched.facets, self._id_of))
         except Forgotten:
             if self._history is not None:
                 touched = self._with_stored(touched, numbers)
-            return self._rows(touched, fold(touched.facts, touched.facets), lenient=True)
+            return self._rows(touched, fold(touched.facts, touched.facets, self._id_of), lenient=True)
 
     def _with_known(self, ids: list[str], numbers: npt.NDArray[np.uint32], facts: Rows, facets: Rows) -> Touched:
         """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
@@ -216,6 +216,11 @@ class Fold:
         names = [ids[at] for at in np.concatenate([told, gone]).tolist()]
         rows, version = concat(folded.traces[told], left), self._versions.next(self._clock.now())
         return unpack(rows, facets, counts, names, (previews[0], previews[1]), self._texts, version, lenient)
+
+    def _id_of(self, session: U64) -> U64:
+        """Hashes of the ids alone behind hashes of sessions."""
+        texts = [(text or "").rsplit("\0", 1)[-1] for text in look_up(self._texts, session).to_pylist()]
+        return hashes(self._texts, pa.array(texts, pa.string()))
 
     def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
         groups, session = folded.groups, folded.traces["session"].tolist()

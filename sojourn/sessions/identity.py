@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,11 @@ class Identity:
     other: U64
 
 
-def identify(groups: Groups, facts: Rows) -> Identity:
-    """The winner of a trace is the least (class, not root, start, span) among the spans that name a session."""
+def identify(groups: Groups, facts: Rows, id_of: Callable[[U64], U64]) -> Identity:
+    """The winner of a trace is the least (class, not root, start, span) among the spans that name a session.
+
+    `id_of` gives a hash of the id alone for a session's hash: the same id told from two projects is no other id.
+    """
     named = facts["session"] != 0
     rank = facts["id_class"] * np.uint8(2) + (facts["parent"] != 0)
     winner = least(groups, named, rank.astype(np.uint8), facts["start"], facts["span"])
@@ -31,7 +35,14 @@ def identify(groups: Groups, facts: Rows) -> Identity:
     if not len(differ):
         return Identity(winner, np.empty(0, np.intp), np.empty(0, np.uint64))
     pairs = np.unique(np.stack([groups.member.take(differ).astype(np.uint64), facts["session"].take(differ)]), axis=1)
-    return Identity(winner, pairs[0].astype(np.intp), pairs[1])
+    group, other = pairs[0].astype(np.intp), pairs[1]
+    own = session.take(group)
+    codes, index = np.unique(np.concatenate([own, other]), return_inverse=True)
+    same = id_of(codes).take(index)
+    new = same[: len(own)] != same[len(own) :]
+    group, other, same = group.compress(new), other.compress(new), same[len(own) :].compress(new)
+    _, first = np.unique(np.stack([group.astype(np.uint64), same]), axis=1, return_index=True)
+    return Identity(winner, group.take(first), other.take(first))
 
 
 def top_most(groups: Groups, facts: Rows, up: Index) -> Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +41,14 @@ class Folded:
     output: U64
 
 
-def fold(facts: Rows, facets: Rows, bits: int = 40) -> Folded:
-    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows."""
+def fold(facts: Rows, facets: Rows, id_of: Callable[[U64], U64], bits: int = 40) -> Folded:
+    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows.
+
+    `id_of` gives hashes of session ids alone for hashes of sessions.
+    """
     groups, kept, up, cut = arrange(facts, bits)
     calls = find_calls(groups, kept, up)
-    identity, top = identify(groups, kept), top_most(groups, kept, up)
+    identity, top = identify(groups, kept, id_of), top_most(groups, kept, up)
     facets, told_by = _facets_of_kept(groups, kept, facets)
     traces = _sum_up(groups, kept, calls, identity, top)
     _texts(groups, kept, calls, top, facets, told_by, traces)

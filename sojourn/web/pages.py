@@ -117,16 +117,16 @@ def failure(answer: Answer, status: int) -> Response:
 
 def _totals(row: Row) -> list[tuple[str, str, str]]:
     """(what, how much, more about it)."""
-    turns = f"{wording.duration(row['turn_p50_ns'])} median, {wording.duration(row['turn_p95_ns'])} at 95 %"
+    turns = f"{wording.duration(row['turn_p50_ns'])} median, {wording.duration(row['turn_p95_ns'])} p95"
     cost = {"reported": "as told by the senders", "computed": "computed from prices", "mixed": "partly told, partly computed"}
     return [
         ("Duration", wording.duration(row["wall_ns"]), f"active {wording.duration(row['active_ns'])}"),
         ("Cost", wording.money(row["cost"]), cost.get(row["cost_source"], "")),
         ("Tokens", wording.number(row["total_tokens"]), f"{row['input_tokens']:,} in, {row['output_tokens']:,} out"),
-        ("Of these", f"{row['cache_read_tokens']:,}", f"from a cache; {row['reasoning_tokens']:,} for reasoning"),
+        ("Cached", f"{row['cache_read_tokens']:,}", f"{row['cache_write_tokens']:,} written, {row['reasoning_tokens']:,} reasoning"),
         ("Turns", wording.number(row["turns"]), turns),
         ("Traces", wording.number(row["traces"]), f"{row['spans']:,} spans"),
-        ("Calls", wording.number(row["llm_calls"]), f"{row['embedding_calls']:,} of embeddings, {row['tool_calls']:,} of tools"),
+        ("Calls", wording.number(row["llm_calls"]), f"{row['tool_calls']:,} of tools, {row['embedding_calls']:,} embeddings"),
         ("Errors", wording.number(row["errors"]), ""),
     ]
 

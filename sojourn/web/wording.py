@@ -23,6 +23,10 @@ FLAGS: Final = {
     "truncated_id": "The session id was too long and was shortened.",
     "unpriced": "Some calls have no known price: the cost is of the others.",
 }
+_STEERING: Final = dict.fromkeys(
+    (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\N{REPLACEMENT CHARACTER}"
+)
+_BREAKING: Final = {9: "\t", 10: "\n"}
 UNKNOWN: Final = "\N{EN DASH}"
 REASONS: Final = {
     "explicit": "ended by the application",
@@ -78,7 +82,7 @@ def money(text: str | None) -> str:
     amount = Decimal(text)
     if amount == 0 or amount >= Decimal("0.1"):
         return f"${amount:,.2f}"
-    return f"${amount:.4f}" if amount >= Decimal("0.001") else f"${amount.normalize():f}"
+    return f"${amount:.4f}" if amount >= Decimal("0.001") else f"${Decimal(f'{amount:.2g}'):f}"
 
 
 def number(value: int | str | None) -> str:
@@ -86,4 +90,10 @@ def number(value: int | str | None) -> str:
 
 
 def short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """At most `length` characters, without what would hide or turn the others; lines stay lines."""
+    return (text if len(text) <= length else text[: length - 1] + "…").translate(_STEERING | _BREAKING)
+
+
+def plain(text: str) -> str:
+    """One line without control characters and marks of writing direction, which make a name look like another one."""
+    return text.translate(_STEERING)

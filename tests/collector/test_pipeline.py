@@ -30,18 +30,14 @@ def test_group_passes_the_processors_in_order_and_is_committed() -> None:
 
 
 def test_tables_are_stored_in_their_order() -> None:
-    """Spans first, events last: a reader never sees a session before its spans."""
+    """Spans first: a reader never sees a session before its spans."""
     tables = [SESSION_EVENT_ROWS.name, SESSION_ROWS.name, "otel_traces", SESSION_SEGMENT_ROWS.name, SESSION_TRACE_ROWS.name]
     sink = Spy()
     with Bench({"a": Spy(does=lambda batch: [Batch(table, batch.records) for table in tables])}, {"sink": sink}) as bench:
         bench.send(Group("x"))
-    assert [table for table, _ in sink.told] == [
-        "otel_traces",
-        "session_trace_rows",
-        "session_segment_rows",
-        "session_rows",
-        "session_event_rows",
-    ]
+    stored = [table for table, _ in sink.told]
+    assert stored[0] == "otel_traces"  # what is derived follows, side by side
+    assert sorted(stored[1:]) == sorted(set(tables) - {"otel_traces"})
 
 
 def test_what_a_processor_drops_goes_nowhere() -> None:

@@ -17,10 +17,10 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from tests.web import tables
 from sojourn.component import Host
 from sojourn.config.types import Endpoint
 from sojourn.web.extension import Web
+from tests.web import tables
 
 NOW = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
@@ -143,3 +143,16 @@ def page(database: TemporaryDatabase | None) -> Iterator[httpx.Client]:
 def web(database: TemporaryDatabase) -> Iterator[httpx.Client]:
     with page(database) as client:
         yield client
+
+
+def trace_row(trace_id: str, session_id: str = "s", start: float = 0, end: float = 1, **columns: object) -> dict[str, object]:
+    row: dict[str, object] = {"TraceId": trace_id, "SessionId": session_id, "Name": "turn", "Start": at(start), "End": at(end)}
+    return row | {"Status": "ok", "Spans": 1, "CostPico": -1, "Version": 1} | columns
+
+
+def span_row(
+    span_id: str, trace_id: str = "a" * 32, parent: str = "", start: float = 0, end: float = 1, **columns: object
+) -> dict[str, object]:
+    row: dict[str, object] = {"TraceId": trace_id, "SpanId": span_id, "ParentSpanId": parent, "SpanName": f"span {span_id}", "Kind": "span"}
+    row |= {"Timestamp": at(start), "Duration": round((end - start) * SECOND), "StatusCode": "Unset", "CostPico": -1, "Version": 1}
+    return row | columns
