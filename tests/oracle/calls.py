@@ -127,21 +127,28 @@ def _other_response(one: Fact, other: Fact) -> bool:
 
 
 def _one(leaves: list[Fact], group: list[Fact]) -> Fact:
-    """The span that counts for its group, with what only another copy knows."""
+    """The span that counts for its group, with what only another copy knows; a cost reported anywhere goes before a computed one."""
     by_age = sorted(leaves, key=lambda span: (span.start, span.span_id))
     rest = sorted((span for span in group if span not in leaves), key=lambda span: (span.start, span.span_id))
     call = replace(by_age[0])
-    for copy in by_age[1:] + rest:
-        if call.cost is None:
-            call.cost = copy.cost
-        for name in ("cache_read", "cache_write", "reasoning"):
-            if not getattr(call, name):
-                setattr(call, name, getattr(copy, name))
+    copies = by_age[1:] + rest
+    reported = [copy.price for copy in copies if copy.price and copy.price[1] == "reported"]
+    own_is_reported = call.price is not None and call.price[1] == "reported"
+    if reported and not own_is_reported:
+        call.price, own_is_reported = reported[0], True
+    for name in ("cache_read", "cache_write", "reasoning"):
+        knowing = [copy for copy in copies if getattr(copy, name)]
+        if getattr(call, name) or not knowing:
+            continue
+        setattr(call, name, getattr(knowing[0], name))
+        # The copy that knows of cached tokens was priced with them.
+        if name != "reasoning" and not own_is_reported and knowing[0].price and _same_figures(call, knowing[0]):
+            call.price = knowing[0].price
     return call
 
 
 def _refused(
-    groups: list[list[Fact]], members: set[str], ancestors: dict[str, list[str]], below: dict[str, list[Fact]], counted: set[str]
+    groups: list[list[Fact]], members: set[str], ancestors: dict[str, list[str]], below: dict[str, list[Fact]], calls: set[str]
 ) -> list[Fact]:
     """Model spans without usage that have no model span below and no counted call above; told under one response id they are one."""
     refused = []
@@ -152,7 +159,7 @@ def _refused(
             if span.span_id not in members
             and not span.has_usage
             and not below[span.span_id]
-            and not any(above in counted for above in ancestors[span.span_id])
+            and not any(above in calls for above in ancestors[span.span_id])
         ]
         if alone:
             refused.append(min(alone, key=lambda span: (span.start, span.span_id)))

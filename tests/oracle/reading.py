@@ -42,6 +42,9 @@ class Fact:
     cache_write: int = 0
     reasoning: int = 0
     cost: int | None = None
+    """As reported, in picodollars."""
+    price: tuple[int, str] | None = None
+    """What it costs and whether that was reported or computed."""
     model: str = ""
     provider: str = ""
     tool: str = ""
@@ -289,7 +292,7 @@ def _read_call(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
     fact.cache_read = _count(attributes, keys.CACHE_READ) or 0
     fact.cache_write = _count(attributes, keys.CACHE_WRITE) or 0
     fact.reasoning = _count(attributes, keys.REASONING) or 0
-    _normalise_cache(fact, attributes)
+    _normalise(fact, attributes)
     fact.cost = _reported_cost(attributes)
     if fact.cost == 0 and (fact.input or fact.output):  # 3.4: 0 with tokens > 0 is not reported
         fact.cost = None
@@ -322,27 +325,19 @@ def _reported_cost(attributes: dict[str, Any]) -> int | None:
     return sum(part for part in parts if part is not None) if any(part is not None for part in parts) else None
 
 
-def _normalise_cache(fact: Fact, attributes: dict[str, Any]) -> None:
-    """3.3: cached tokens are part of the input afterwards."""
-    cache = fact.cache_read + fact.cache_write
-    total = _count(attributes, keys.TOTAL_TOKENS)
-    if not cache:
-        return
-    if cache > fact.input:
-        additive = True
-    elif total == fact.input + fact.output:
-        additive = False
-    elif total == fact.input + fact.output + cache:
-        additive = True
-    else:
-        additive = _additive_family(attributes)
-    if additive:
+ADDITIVE_SCOPES = ("openinference.instrumentation.claude_agent_sdk", "com.anthropic.claude_code", "com.anthropic.claude_code.tracing")
+"""Producers whose input leaves the cached tokens out (attributes 18c)."""
+
+
+def _normalise(fact: Fact, attributes: dict[str, Any]) -> None:
+    """3.3: cached tokens are part of the input afterwards, reasoning part of the output."""
+    total, cache, plain = _count(attributes, keys.TOTAL_TOKENS), fact.cache_read + fact.cache_write, fact.input + fact.output
+    cache_is_extra = cache > 0 and (cache > fact.input or (total != plain and (total == plain + cache or fact.scope in ADDITIVE_SCOPES)))
+    reasoning_is_extra = fact.reasoning > fact.output or (fact.reasoning > 0 and total == plain + fact.reasoning)
+    if cache_is_extra:
         fact.input = min(fact.input + cache, 2**32 - 1)
-
-
-def _additive_family(attributes: dict[str, Any]) -> bool:
-    """Claude Code's spans: bare keys."""
-    return "input_tokens" in attributes and ("cache_read_tokens" in attributes or "cache_creation_tokens" in attributes)
+    if reasoning_is_extra:
+        fact.output = min(fact.output + fact.reasoning, 2**32 - 1)
 
 
 _DOTTED = {  # providers whose proper name has a dot

@@ -49,6 +49,8 @@ def trace_rows(facts: Iterable[Fact], rules: Rules | None = None) -> list[Row]:
 
 
 def _trace_row(spans: list[Fact], rules: Rules) -> Row | None:
+    for span in spans:
+        span.price = priced(span)
     tree = Tree(spans)
     top = tree.topmost()
     # 2.2: the winner is the least (class, not root, start, span id); root = no parent id.
@@ -81,15 +83,14 @@ def _trace_row(spans: list[Fact], rules: Rules) -> Row | None:
         "Tools": sorted({span.tool for span in spans} - {""}),
         "Tags": sorted({tag for span in spans for tag in span.tags}),
         "Flags": _flags(spans, tree, calls, others),
-        "Input": top.input_text or _edge(calls.counted, "input_text", first=True),
-        "Output": top.output_text or _edge(calls.counted, "output_text", first=False),
+        "Input": top.input_text or _edge(calls.used, "input_text", first=True),
+        "Output": top.output_text or _edge(calls.used, "output_text", first=False),
         **_latest(spans),
     }
 
 
 def _sums(calls: Calls) -> Row:
-    costs = [call_cost(call) for call in calls.used]
-    known = [cost for cost, _ in costs if cost is not None]
+    known = [call.price for call in calls.used if call.price is not None]
     return {
         "LlmCalls": calls.llm,
         "EmbeddingCalls": calls.embedding,
@@ -98,20 +99,19 @@ def _sums(calls: Calls) -> Row:
         "CacheReadTokens": sum(call.cache_read for call in calls.used),
         "CacheWriteTokens": sum(call.cache_write for call in calls.used),
         "ReasoningTokens": sum(call.reasoning for call in calls.used),
-        "CostPico": sum(known) if known else None,  # 3.4: the sum of what is known, NULL if nothing is
-        "CostSources": sorted({source for cost, source in costs if cost is not None}),
+        "CostPico": sum(cost for cost, _ in known) if known else None,  # 3.4: the sum of what is known, NULL if nothing is
+        "CostSources": sorted({source for _, source in known}),
         "Models": sorted({call.model for call in calls.used} - {""}),
         "Providers": sorted({call.provider for call in calls.used} - {""}),
     }
 
 
-def call_cost(call: Fact) -> tuple[int | None, str]:
+def priced(span: Fact) -> tuple[int, str] | None:
     """3.4: reported, else computed from the bundled price table by (provider, response model, day), else NULL."""
-    if call.cost is not None:
-        return call.cost, "reported"
-    if not call.has_usage:
-        return None, ""
-    return computed(call), "computed"
+    if span.cost is not None:
+        return span.cost, "reported"
+    cost = computed(span) if span.model and (span.input or span.output) else None
+    return None if cost is None else (cost, "computed")
 
 
 _TABLE = {"gcp.gemini": "google", "gcp.vertex_ai": "google", "aws.bedrock": "aws", "azure.ai.openai": "azure", "x_ai": "x-ai"}
@@ -151,7 +151,7 @@ def _flags(spans: list[Fact], tree: Tree, calls: Calls, others: list[str]) -> li
         flags.add("told_twice")
     if tree.cycle:
         flags.add("cycle")
-    if any(call.has_usage and call_cost(call)[0] is None for call in calls.used):
+    if any(call.price is None for call in calls.used):
         flags.add("unpriced")
     return sorted(flags)
 
@@ -184,10 +184,12 @@ def sessions_of(rows: Iterable[Row], now: int, rules: Rules | None = None) -> tu
     sessions, segments = [], []
     for key, traces in grouped.items():
         cut = cut_segments(traces, rules)
+        # 3.6: its traces whose top-most span carries a user input, else all its traces. A segment's turns are the session's.
+        turns = [trace["TraceId"] for trace in traces if trace["Turn"]] or [trace["TraceId"] for trace in traces]
         for number, part in enumerate(cut):
             last = number == len(cut) - 1
-            segments.append({**_key(key), "Segment": number, **_summary(part, len(cut)), **_state(part, now, rules, last)})
-        sessions.append({**_key(key), **_summary(traces, len(cut)), **_state(cut[-1], now, rules, True)})
+            segments.append({**_key(key), "Segment": number, **_summary(part, turns, len(cut)), **_state(traces, now, rules, last)})
+        sessions.append({**_key(key), **_summary(traces, turns, len(cut)), **_state(traces, now, rules, True)})
     return sessions, segments
 
 
@@ -234,10 +236,9 @@ _SUMMED = [
 ]
 
 
-def _summary(traces: list[Row], segments: int) -> Row:
+def _summary(traces: list[Row], turn_ids: list[str], segments: int) -> Row:
     ordered = sorted(traces, key=lambda trace: (trace["Start"], trace["TraceId"]))
-    # 3.6: its traces whose top-most span carries a user input, else all its traces.
-    turns = [trace for trace in ordered if trace["Turn"]] or ordered
+    turns = [trace for trace in ordered if trace["TraceId"] in turn_ids]
     start, end = ordered[0]["Start"], max(trace["End"] for trace in ordered)
     costs = [trace["CostPico"] for trace in ordered if trace["CostPico"] is not None]
     sources = sorted({source for trace in ordered for source in trace["CostSources"]})
@@ -253,10 +254,12 @@ def _summary(traces: list[Row], segments: int) -> Row:
         "CostPico": sum(costs) if costs else None,
         "CostSource": "mixed" if len(sources) > 1 else "".join(sources),
         "Status": "error" if any(turn["Status"] == "error" for turn in turns) else "ok",
-        "TurnP50Ns": walls[-(-len(walls) * 50 // 100) - 1],
-        "TurnP95Ns": walls[-(-len(walls) * 95 // 100) - 1],
-        "FirstInput": turns[0]["Input"],
-        "LastOutput": turns[-1]["Output"],
+        "TurnP50Ns": _percentile(walls, 50),
+        "TurnP95Ns": _percentile(walls, 95),
+        "FirstTrace": turns[0]["TraceId"] if turns else "",
+        "LastTrace": turns[-1]["TraceId"] if turns else "",
+        "FirstInput": turns[0]["Input"] if turns else "",
+        "LastOutput": turns[-1]["Output"] if turns else "",
         **{name: sum(trace[name] for trace in ordered) for name in _SUMMED},
         **{
             name: sorted({item for trace in ordered for item in trace[name]})
@@ -266,6 +269,12 @@ def _summary(traces: list[Row], segments: int) -> Row:
     row["TotalTokens"] = row["InputTokens"] + row["OutputTokens"]
     row.update(_described(ordered))
     return row
+
+
+def _percentile(lengths: list[int], percent: int) -> int:
+    """3.5: exact, by nearest rank: the ceil(p * n)-th of the sorted values."""
+    rank = (len(lengths) * percent + 99) // 100
+    return lengths[rank - 1] if lengths else 0
 
 
 def _union(traces: list[Row]) -> int:

@@ -1,0 +1,113 @@
+"""Rows of `session_trace_rows` as the database would show them, in the oracle's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from sojourn.schema import FLAGS
+
+Row = dict[str, Any]
+Key = tuple[str, str, str, str]
+
+NUMBERS = (
+    "Spans",
+    "Errors",
+    "LlmCalls",
+    "EmbeddingCalls",
+    "ToolCalls",
+    "InputTokens",
+    "OutputTokens",
+    "CacheReadTokens",
+    "CacheWriteTokens",
+    "ReasoningTokens",
+)
+SETS = ("Services", "Models", "Providers", "Tools", "Tags", "OtherIds")
+PLAIN = ("Name", "PromptName", "SessionName", "UserId", "Turn", "Status", "Input", "Output")
+# sessions.md 7 leaves clock_skew out; the other two only repeat what the rows' own times and counts say.
+NOT_COMPARED = {"clock_skew", "over_duration", "over_traces"}
+
+
+def key_of(row: Row) -> Key:
+    """Tenant, project, session id, and the trace or the segment, where the row is of one."""
+    return (row["Tenant"], row["Project"], row["SessionId"], str(row.get("TraceId", row.get("Segment", ""))))
+
+
+def live(batches: list[pa.RecordBatch]) -> dict[Key, Row]:
+    """What is left when every row replaces older ones of its key and deleted ones are gone."""
+    newest: dict[Key, Row] = {}
+    for batch in batches:
+        for row in batch.drop_columns(["_trace", "_facets"]).to_pylist() if "_trace" in batch.schema.names else batch.to_pylist():
+            known = newest.get(key_of(row))
+            if known is None or row["Version"] > known["Version"]:
+                newest[key_of(row)] = row
+    return {key: row for key, row in newest.items() if not row["Deleted"]}
+
+
+def of_product(row: Row) -> Row:
+    """A row of session_trace_rows, without what laws do not compare."""
+    bits = [name for name, bit in FLAGS.items() if bit >= 1 << 16 and row["Flags"] & bit]
+    metadata = zip(row["Metadata.Key"], row["Metadata.Value"], row["Metadata.At"], row["Metadata.Span"], strict=True)
+    return {
+        **{name: row[name] for name in (*PLAIN, *NUMBERS)},
+        **{name: sorted(row[name]) for name in SETS},
+        "Start": nanoseconds(row["Start"]),
+        "End": nanoseconds(row["End"]),
+        "CostPico": row["CostPico"],
+        "CostSources": row["CostSources"],
+        "Flags": sorted(set(bits) - NOT_COMPARED),
+        "Metadata": {key: (value, at, span) for key, value, at, span in metadata},
+    }
+
+
+def of_oracle(row: Row) -> Row:
+    return {
+        **{name: row[name] for name in (*PLAIN, *NUMBERS, "Start", "End")},
+        **{name: sorted(row[name]) for name in SETS},
+        "CostPico": -1 if row["CostPico"] is None else row["CostPico"],
+        "CostSources": ("reported" in row["CostSources"]) + 2 * ("computed" in row["CostSources"]),
+        "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
+        "Metadata": {key: (value, at[0], int(at[2], 16)) for key, (at, value) in row["Metadata"].items()},
+    }
+
+
+SESSION_PLAIN = ("Name", "NameSource", "UserId", "State", "Segments", "Status", "FirstTrace", "LastTrace")
+SESSION_NUMBERS = (*NUMBERS, "Traces", "Turns", "WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
+SESSION_SETS = ("Services", "Models", "Providers", "Tools", "Tags")
+
+
+def session_of_product(row: Row) -> Row:
+    return {
+        **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "CostPico", "CostSources")},
+        **{name: sorted(row[name]) for name in SESSION_SETS},
+        "Start": nanoseconds(row["Start"]),
+        "End": nanoseconds(row["End"]),
+        "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
+        "Metadata": dict(row["Metadata"]),
+    }
+
+
+def session_of_oracle(row: Row) -> Row:
+    sources = {"": 0, "reported": 1, "computed": 2, "mixed": 3}
+    return {
+        **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "Start", "End", "Metadata")},
+        **{name: sorted(row[name]) for name in SESSION_SETS},
+        "CostPico": -1 if row["CostPico"] is None else row["CostPico"],
+        "CostSources": sources[row["CostSource"]],
+        "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
+    }
+
+
+def nanoseconds(time: Any) -> int:
+    """A timestamp of Arrow (a pandas or a datetime value) as ns since 1970."""
+    return int(getattr(time, "value", time))
+
+
+def differences(got: dict[Key, Row], want: dict[Key, Row]) -> dict[Any, Any]:
+    """What differs, as {(row, column): (got, want)}; empty if nothing does."""
+    found: dict[Any, Any] = dict.fromkeys(got.keys() - want.keys(), ("a row", "none"))
+    found |= dict.fromkeys(want.keys() - got.keys(), ("none", "a row"))
+    for key in got.keys() & want.keys():
+        found |= {(*key, name): (got[key][name], want[key][name]) for name in want[key] if got[key][name] != want[key][name]}
+    return found

@@ -1,0 +1,109 @@
+"""Groups of spans through processors, one group after the other, as a lane does it: process, store, committed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sojourn.component import Batch, Host, Process, Processor
+from sojourn.processors.aggregate import Aggregate
+from sojourn.processors.lifecycle import Lifecycle
+from tests.laws import comparing, worlds
+from tests.laws.packing import Texts, packed
+from tests.laws.worlds import Sent
+from tests.oracle import Fact, Rules, read_request, sessions_of, trace_rows
+
+Rows = dict[comparing.Key, comparing.Row]
+
+
+@dataclass
+class Clock:
+    time: int = worlds.NOW
+
+    def now(self) -> int:
+        return self.time
+
+
+@dataclass
+class Stored:
+    """What reached the tables, as batches."""
+
+    tables: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+
+    def take(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self.tables.setdefault(batch.table, []).append(batch.records)
+
+    def traces(self) -> Rows:
+        return {key: comparing.of_product(row) for key, row in self._live("session_trace_rows").items()}
+
+    def sessions(self) -> Rows:
+        return {key: comparing.session_of_product(row) for key, row in self._live("session_rows").items()}
+
+    def segments(self) -> Rows:
+        return {key: comparing.session_of_product(row) for key, row in self._live("session_segment_rows").items()}
+
+    def all(self) -> Rows:
+        parts = (("trace", self.traces()), ("segment", self.segments()), ("session", self.sessions()))
+        return {(name, *key): row for name, rows in parts for key, row in rows.items()}  # type: ignore[misc]
+
+    def _live(self, table: str) -> Rows:
+        return comparing.live(self.tables.get(table, []))
+
+
+def digest(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+
+
+def facts(sent: list[Sent], digest: Callable[[bytes], int] = digest) -> list[Fact]:
+    return read_request(ExportTraceServiceRequest.FromString(worlds.request(sent)), worlds.NOW, digest)
+
+
+def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False) -> Stored:
+    """Facts of these groups through `aggregate` and `lifecycle`, then a tick `later` ns after; the oracle reads the spans.
+
+    With `fail_first` every group comes to nothing once before it is committed.
+    """
+    texts, clock, stored = Texts(), Clock(), Stored()
+    host = Host(clock=clock, collector="here", data_dir=None, texts=texts)  # type: ignore[arg-type]
+    descriptions: list[Processor] = [Aggregate(), Lifecycle()]
+    with ExitStack() as stack:
+        chain = [stack.enter_context(description.open(host)) for description in descriptions]
+        for group in deliveries:
+            batch = Batch("otel_traces", packed(facts(group), texts))
+            if fail_first:
+                through(chain, [batch])
+                for process in chain:
+                    process.discard()
+            commit(chain, stored, through(chain, [batch]))
+        clock.time += later
+        for at, process in enumerate(chain):
+            commit(chain, stored, through(chain[at + 1 :], list(process.tick(clock.now()))))
+    return stored
+
+
+def through(chain: list[Process], batches: list[Batch]) -> list[Batch]:
+    for process in chain:
+        batches = [out for batch in batches for out in process.process(batch)]
+    return batches
+
+
+def commit(chain: list[Process], stored: Stored, batches: list[Batch]) -> None:
+    stored.take(batches)
+    for process in chain:
+        process.committed()
+
+
+def wanted(sent: list[Sent], later: int = 0, digest: Callable[[bytes], int] = digest, **rules: Any) -> Rows:
+    """What the oracle says of the same spans: rows of traces, segments and sessions."""
+    traces = trace_rows(facts(sent, digest), Rules(**rules))
+    sessions, segments = sessions_of(traces, worlds.NOW + later, Rules(**rules))
+    rows = {("trace", *comparing.key_of(row)): comparing.of_oracle(row) for row in traces}
+    rows |= {("segment", *comparing.key_of(row)): comparing.session_of_oracle(row) for row in segments}
+    return rows | {("session", *comparing.key_of(row)): comparing.session_of_oracle(row) for row in sessions}  # type: ignore[return-value]
