@@ -1,16 +1,37 @@
-"""The embedded database for all tests: one directory per process, because the engine can have only one, and a fresh database per test."""
+"""What all tests share: one embedded database per process, because the engine can have only one directory, and a fresh name per test;
+and how hard property tests try: `HYPOTHESIS_PROFILE=thorough` for many examples, `SOJOURN_EXAMPLES=500` for that many.
+"""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sojourn.storage import embedded, migrate
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
+
+_EXAMPLES=500` for that many."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_EXAMPLES = os.environ.get("SOJOURN_EXAMPLES")
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
+
+for name, examples in (("default", 60), ("thorough", 2000)):
+    settings.register_profile(
+        f"sojourn-{name}", deadline=None, print_blob=True, max_examples=int(_EXAMPLES or examples), suppress_health_check=_SLOW
+    )
+settings.load_profile(f"sojourn-{os.environ.get('HYPOTHESIS_PROFILE', 'default')}")
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,18 @@
-"""The folds alone, without the native core: packed facts of random spans through `aggregate` and `lifecycle`."""
+"""The folds alone, without wire and database: packed facts of random spans through `aggregate` and `lifecycle`."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws import comparing, worlds
-from tests.laws.playing import play, wanted
-from tests.laws.worlds import MINUTE
+from tests.laws.playing import Rows, play, wanted
+from tests.laws.worlds import MINUTE, Sent
+
+pytestmark = pytest.mark.laws
 
 LATER = st.sampled_from((0, 4 * MINUTE, 6 * MINUTE, 29 * MINUTE, 31 * MINUTE, 3000 * MINUTE))
 
@@ -20,7 +25,53 @@ def test_law_1_order_and_batches_change_nothing(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
+def test_law_2_sending_anything_again_changes_nothing(data: st.DataObject) -> None:
+    world = data.draw(worlds.spans())
+    deliveries = data.draw(worlds.deliveries(world))
+    again = data.draw(worlds.deliveries(data.draw(st.lists(st.sampled_from(world), min_size=1, max_size=8))))
+    assert comparing.differences(play(deliveries + again).all(), play(deliveries).all()) == {}
+
+
+@given(data=st.data())
+def test_law_3_an_id_on_any_one_span_is_an_id_on_all(data: st.DataObject) -> None:
+    world = [worlds.without_ids(sent) for sent in worlds.one_copy_each(data.draw(worlds.spans()))]
+    everywhere = [sent.changed(lambda span: worlds.put(span, "session.id", f"s{span.trace_id[-1] % 2}")) for sent in world]
+    by_trace: dict[bytes, list[int]] = {}
+    for at, sent in enumerate(world):
+        by_trace.setdefault(sent.message().trace_id, []).append(at)
+    chosen = [data.draw(st.sampled_from(members)) for members in by_trace.values()]
+    somewhere = [everywhere[at] if at in chosen else sent for at, sent in enumerate(world)]
+    got = play(data.draw(worlds.deliveries(somewhere))).all()
+    assert comparing.differences(_totals(got), _totals(wanted(everywhere))) == {}
+
+
+@given(data=st.data())
+def test_law_4_summary_figures_above_the_calls_change_nothing(data: st.DataObject) -> None:
+    world = worlds.one_copy_each(data.draw(worlds.spans()))
+    models = {sent.message().trace_id for sent in world if worlds.is_call(sent)}
+    adorned = [_summed(sent) if sent.message().trace_id in models else sent for sent in world]
+    got = play(data.draw(worlds.deliveries(adorned))).all()
+    assert comparing.differences(_totals(got), _totals(wanted(world))) == {}
+
+
+@given(data=st.data())
 def test_law_6_a_group_that_came_to_nothing_leaves_no_trace(data: st.DataObject) -> None:
     world = data.draw(worlds.spans())
     deliveries = data.draw(worlds.deliveries(world))
     assert comparing.differences(play(deliveries, fail_first=True).all(), wanted(world)) == {}
+
+
+def _summed(sent: Sent) -> Sent:
+    """The same span; if it is an agent, a chain or a workflow, with figures as if it had added up what is below it."""
+
+    def add(span: Any) -> None:
+        for key, value in (("gen_ai.usage.input_tokens", 123_456), ("gen_ai.usage.output_tokens", 654), ("gen_ai.usage.cost", 7.5)):
+            worlds.put(span, key, value)
+
+    return sent.changed(add) if worlds.is_outer(sent) else sent
+
+
+def _totals(rows: Rows) -> Rows:
+    """Sums and counts only: which span named the session may differ, and with it the project it came from."""
+    names = (*comparing.NUMBERS, "CostPico", "CostSources", "Start", "End")
+    return {key: {name: row[name] for name in names} for key, row in rows.items()}

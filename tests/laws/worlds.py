@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -87,6 +87,40 @@ def request(spans: list[Sent]) -> bytes:
         scope.spans.add().ParseFromString(sent.span)
         last = sent
     return message.SerializeToString()
+
+
+def without_ids(sent: Sent) -> Sent:
+    """The same span without anything that names a session, in one project."""
+    resource = tuple(pair for pair in sent.resource if pair[0] not in ("session.id", "service.namespace"))
+    return replace(sent.changed(lambda span: drop(span, *ID_KEYS)), resource=resource)
+
+
+def one_copy_each(world: list[Sent]) -> list[Sent]:
+    """Of several copies of a span only the first."""
+    copies: dict[tuple[bytes, bytes], Sent] = {}
+    for sent in world:
+        span = sent.message()
+        copies.setdefault((span.trace_id, span.span_id), sent)
+    return list(copies.values())
+
+
+def _said(sent: Sent) -> dict[str, Any]:
+    return {attribute.key: attribute.value.string_value for attribute in sent.message().attributes}
+
+
+def is_outer(sent: Sent) -> bool:
+    """Whether it says that it is an agent, a chain or a workflow."""
+    said = _said(sent)
+    words = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind")
+    return any(said.get(word) in ("invoke_agent", "CHAIN", "workflow") for word in words)
+
+
+def is_call(sent: Sent) -> bool:
+    """Whether it is a model span with usage, by the plainest signs."""
+    said = _said(sent)
+    kind = said.get("gen_ai.operation.name") == "chat" or said.get("openinference.span.kind") == "LLM"
+    tokens = [attribute.value.int_value for attribute in sent.message().attributes if attribute.key == "gen_ai.usage.output_tokens"]
+    return kind and bool(tokens) and tokens[0] > 0
 
 
 # --- what spans are made of
