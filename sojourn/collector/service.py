@@ -110,6 +110,9 @@ class Service:
             raise SojournError(_with_path(where, str(error))) from error
         except OSError as error:
             raise SojournError(f"{where}: cannot start: {error}{_advice(error)}") from error
+        except Exception as error:
+            error.add_note(f"{where}: cannot start: this is a defect, please report it")
+            raise
         for name, address in getattr(running, "endpoints", {}).items():
             _, slash, own = id_.partition("/")
             self.endpoints[f"{name}{slash}{own}"] = address

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,11 @@ class Database:
     def name(self) -> str:
         """Of the database inside the server."""
         return self.address.database
+
+    @property
+    def path(self) -> Path | None:
+        """The directory of the embedded database; None for a server."""
+        return self.address.path
 
     @property
     def embedded(self) -> bool:
