@@ -270,7 +270,7 @@ def _document(config: str | Path | None, settings: Sequence[str], data_dir: Path
     document = load(sources, settings)
     tree = _on_free_ports(document.tree)
     quick = parse(f"service: {{flush_interval: 5ms}}\n{_own_databases(tree)}", Place("sojourn.testing"))
-    home = parse(f"service: {{data_dir: '{data_dir or _directory()}'}}", Place("sojourn.testing"))
+    home = parse(f"service: {{data_dir: '{data_dir or directory()}'}}", Place("sojourn.testing"))
     return Document(merge(merge(quick, tree), home), document.warnings)
 
 
@@ -297,8 +297,8 @@ def _is_embedded(id_: str, exporter: Node) -> bool:
 
 
 @cache
-def _directory() -> Path:
-    """The data directory of this process: the embedded database can be opened once."""
+def directory() -> Path:
+    """The data directory of this process' collectors: a process can have only one embedded database open."""
     path = Path(tempfile.mkdtemp(prefix="sojourn-test-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path

@@ -15,14 +15,7 @@ from hypothesis import HealthCheck, settings
 from sojourn.storage import embedded, migrate
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
-
-_EXAMPLES=500` for that many."""
-
-from __future__ import annotations
-
-import os
-
-from hypothesis import HealthCheck, settings
+from sojourn.testing import directory
 
 _EXAMPLES = os.environ.get("SOJOURN_EXAMPLES")
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
@@ -35,9 +28,9 @@ settings.load_profile(f"sojourn-{os.environ.get('HYPOTHESIS_PROFILE', 'default')
 
 
 @pytest.fixture(scope="session")
-def chdb_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def chdb_path() -> Iterator[Path]:
     """The directory that this process' engine has open, from the first test that asks until the end: `chdb://{chdb_path}`."""
-    path = tmp_path_factory.mktemp("chdb") / "db"
+    path = directory() / "db"  # the one that `sojourn.testing.run` uses too
     client = embedded.connect(path)
     yield path
     embedded.release(path, client)
