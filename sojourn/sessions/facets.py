@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.schema import FACETS
+from sojourn.sessions.order import changes, distinct, ordered, scramble, spread
 from sojourn.sessions.packed import U64, Index, Mask, Rows, offsets
 
 SETS: Final = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag"}
@@ -18,7 +19,6 @@ METADATA: Final = FACETS["metadata"]
 MOST_KEYS: Final = 64
 _WANTED: Final = np.zeros(256, bool)
 _WANTED[[METADATA, *(FACETS[what] for what in SETS.values())]] = True
-_MIX: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
 Lookup = Callable[[U64], pa.Array]
 """The texts of hashes, null for what was forgotten."""
@@ -66,7 +66,7 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
     wanted = np.flatnonzero(_WANTED.take(what))
     what, group = what.take(wanted), group.take(wanted)
     name = np.where(what == METADATA, facets["key"].take(wanted), facets["value"].take(wanted))
-    order = np.argsort((name + what * _MIX[0]) * _MIX[1] + group.astype(np.uint64) * _MIX[0])
+    order = _together(group, groups, what, name)
     what, group, name, wanted = what.take(order), group.take(order), name.take(order), wanted.take(order)
     new = changes(group, what, name)
     first = np.flatnonzero(new)
@@ -78,20 +78,29 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
         entry, rows = greatest_only(entry, rows, facets["at"])
         if len(entry) and (entry[1:] == entry[:-1]).any():  # told at one time
             ids = (traces[name].take(row) for name in ("trace_hi", "trace_lo"))
-            entry, rows = greatest(entry, rows, *ids, facets["span"])
+            entry, rows = greatest(entry, rows, *ids, facets["span"], facets["value"])
         told[entry] = rows
     return _in_order(group.take(first), what.take(first), name.take(first), facets["value"].take(told), groups, lookup)
 
 
+def _together(group: Index, groups: int, what: npt.NDArray[np.uint8], name: U64) -> Index:
+    """An order by group in which equal (what, name) stand together."""
+    spice = scramble(name, what.astype(np.uint64))
+    order, alike = ordered(group, groups, spice)
+    here, there = order.take(alike), order.take(alike + 1)
+    if (name.take(here) != name.take(there)).any() or (what.take(here) != what.take(there)).any():  # hashes clash
+        order, _ = ordered(group, groups, spice, what, name)
+    return order
+
+
 def _in_order(group: Index, what: npt.NDArray[np.uint8], name: U64, value: U64, groups: int, lookup: Lookup) -> Facets:
     """Sort entries by their texts, which hashes do not tell, and leave out the metadata keys that are too many."""
-    distinct, which = np.unique(name, return_inverse=True)
-    texts = lookup(distinct)
+    words, which = distinct(name)
+    texts = lookup(words)
     plain = [text or "" for text in texts.to_pylist()]
-    rank = np.empty(len(plain), np.uint64)
-    rank[sorted(range(len(plain)), key=plain.__getitem__)] = np.arange(len(plain), dtype=np.uint64)
-    key = (group.astype(np.uint64) << np.uint64(37)) | (what.astype(np.uint64) << np.uint64(32)) | rank.take(which)
-    order = np.argsort(key)
+    rank = np.empty(len(plain), np.int64)
+    rank[sorted(range(len(plain)), key=plain.__getitem__)] = np.arange(len(plain))
+    order = ordered(group, groups, spread(what.astype(np.int64) * len(plain) + rank.take(which)), rank.take(which), what)[0]
     group, what = group.take(order), what.take(order)
     first = np.flatnonzero(changes(group, what))
     nth = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
@@ -101,16 +110,6 @@ def _in_order(group: Index, what: npt.NDArray[np.uint8], name: U64, value: U64, 
         truncated[group.compress(many)] = True
         order, group, what = order.compress(~many), group.compress(~many), what.compress(~many)
     return Facets(group, what, texts, which.take(order).astype(np.int32), value.take(order), groups, truncated)
-
-
-def changes(*columns: npt.NDArray[np.generic]) -> Mask:
-    """Where a value differs from the one before it, in any column; True for the first row."""
-    new = np.empty(len(columns[0]), bool)
-    new[:1] = True
-    np.not_equal(columns[0][1:], columns[0][:-1], out=new[1:])
-    for column in columns[1:]:
-        new[1:] |= column[1:] != column[:-1]
-    return new
 
 
 def greatest(member: Index, rows: Index, *values: npt.NDArray[np.generic]) -> tuple[Index, Index]:

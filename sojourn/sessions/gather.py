@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.sessions.groups import short_keys
+from sojourn.sessions.order import changes, ordered, scramble, spread
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
-
-_SCRAMBLE = np.uint64(0xD6E8FEB86659FD93)
-_START_BITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +58,9 @@ def pile(*parts: Pile) -> Pile:
 def gather(given: Pile, count: int) -> Gathered:
     """Of several rows of one trace in one session take the last; leave out those that say that the trace has gone."""
     rows, session = given.rows, given.session
-    newest = _newest(session, rows["trace_hi"], rows["trace_lo"])
+    newest = _newest(session, count, rows["trace_hi"], rows["trace_lo"])
     newest = newest.compress(rows["deleted"].take(newest) == 0)
-    order = newest.take(_by_start(session.take(newest), take(rows, newest)))
+    order = newest.take(_by_start(session.take(newest), count, take(rows, newest)))
     kept, numbers = take(rows, order), session.take(order)
     place = np.full(len(rows), -1, np.intp)
     place[order] = np.arange(len(order))
@@ -85,19 +81,15 @@ def _stable(numbers: Index, count: int) -> Index:
     return np.argsort(numbers.astype(np.uint16) if count <= 1 << 16 else numbers, kind="stable")
 
 
-def _newest(session: Index, hi: U64, lo: U64) -> Index:
+def _newest(session: Index, count: int, hi: U64, lo: U64) -> Index:
     """Of the rows with one (session, trace id) the last, sorted by session."""
-    group = session.astype(np.uint32)
-    key = short_keys(group, hi ^ (lo * _SCRAMBLE))
-
-    def exactly(rows: Index) -> Index:
-        return np.lexsort((rows, lo.take(rows), hi.take(rows), key.take(rows)))
-
-    order, alike = _sorted(key, exactly)
-    again = alike.compress(_same(order, alike, hi, lo, group))
+    order, alike = ordered(session, count, scramble(hi, lo), lo, hi)
+    if not len(alike):
+        return order
+    again = alike.compress(_same(order, alike, hi, lo, session))
     keep = np.ones(len(order), bool)
     keep[again] = False  # of equal ones the last stays
-    return order.compress(keep) if len(again) else order
+    return order.compress(keep)
 
 
 def _same(order: Index, at: Index, *columns: npt.NDArray[np.generic]) -> Mask:
@@ -109,29 +101,11 @@ def _same(order: Index, at: Index, *columns: npt.NDArray[np.generic]) -> Mask:
     return same
 
 
-def _by_start(session: Index, rows: Rows) -> Index:
+def _by_start(session: Index, count: int, rows: Rows) -> Index:
     """Order by (session, start, trace id); the rows are sorted by session already."""
     if not len(rows):
         return np.empty(0, np.intp)
     start = np.ascontiguousarray(rows["start"])
-    first = np.flatnonzero(np.append(True, session[1:] != session[:-1]))
+    first = np.flatnonzero(changes(session))
     since = start - np.repeat(np.minimum.reduceat(start, first), np.diff(first, append=len(start)))
-    shift = max(int(since.max()).bit_length() - _START_BITS, 0)
-    key = (session.astype(np.uint64) << np.uint64(_START_BITS)) | (since >> shift).astype(np.uint64)
-
-    def exactly(at: Index) -> Index:
-        return np.lexsort((rows["trace_lo"].take(at), rows["trace_hi"].take(at), start.take(at), key.take(at)))
-
-    return _sorted(key, exactly)[0]
-
-
-def _sorted(key: U64, exactly: Callable[[Index], Index]) -> tuple[Index, Index]:
-    """The order of the keys, and where two neighbours have the same: those few are put in order `exactly`."""
-    order = np.argsort(key)
-    ranked = key.take(order)
-    alike = np.flatnonzero(ranked[1:] == ranked[:-1])
-    if len(alike):
-        run = np.unique(np.concatenate([alike, alike + 1]))
-        rows = np.sort(order.take(run))
-        order[run] = rows.take(exactly(rows))
-    return order, alike
+    return ordered(session, count, spread(since), rows["trace_lo"], rows["trace_hi"], since)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -41,11 +42,11 @@ def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], vers
     metadata = facets.metadata(lookup)
     forgotten = _forgotten(facets, name, user, metadata.items)
     mine = [keys[session] for session in answer.session.tolist()]
-    tenant, project, session = zip(*mine, strict=True)
+    tenant, project, session = (pa.array(texts, pa.string()) for texts in zip(*mine, strict=True))
     columns: dict[str, pa.Array] = {
-        "Tenant": pa.array(tenant, pa.string()),
-        "Project": pa.array(project, pa.string()),
-        "SessionId": pa.array(session, pa.string()),
+        "Tenant": tenant,
+        "Project": project,
+        "SessionId": session,
         "Name": name,
         "NameSource": codes(summary.name_source, NAME_SOURCES),
         "UserId": user,
@@ -167,19 +168,49 @@ def trace_ids(hi: U64, lo: U64, rows: Index) -> pa.Array:
     )
 
 
-def searchable(ids: tuple[str, ...], name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:
-    """What a session is found by, in lower case: id, name, user and metadata, a line each."""
-    keys, values = metadata.keys.to_pylist(), metadata.items.to_pylist()
-    cuts = metadata.offsets.to_pylist()
-    lines = ["\n".join(each) for each in zip(ids, _texts(name), _texts(user), strict=True)]
-    if keys:
-        said = [f"\n{key}={value}" for key, value in zip(keys, values, strict=True)]
-        lines = [line + "".join(said[begin:end]) for line, begin, end in zip(lines, cuts, cuts[1:], strict=False)]
-    return pa.array([line.lower() for line in lines], pa.string())
+def searchable(ids: pa.Array, name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:
+    """What a session is found by, in lower case: id, name and user, then each key=value, a line each.
+
+    Written as one gather of bytes, because joining texts in Python costs more than all totals together.
+    """
+    groups, cuts = len(ids), np.asarray(metadata.offsets, np.intp)
+    keys, values = metadata.keys, metadata.items
+    texts = [_bytes(each) for each in (ids, name, user, keys.dictionary, values)]
+    base = np.cumsum([0, *(len(data) for data, _ in texts)])
+    source = np.concatenate([*(data for data, _ in texts), np.frombuffer(b"\n=", np.uint8)])
+    newline, equals = base[5], base[5] + 1
+    pieces = 5 + 4 * np.diff(cuts)
+    at = np.cumsum(pieces) - pieces
+    begin, length = np.full(int(pieces.sum()), newline), np.ones(int(pieces.sum()), np.intp)
+    for place, text in ((at, 0), (at + 2, 1), (at + 4, 2)):
+        offset = texts[text][1]
+        begin[place], length[place] = base[text] + offset[:-1], np.diff(offset)
+    if len(keys):
+        entry = np.repeat(at + 5 - 4 * cuts[:-1], np.diff(cuts)) + 4 * np.arange(len(keys))
+        begin[entry + 2] = equals
+        for place, text, which in ((entry + 1, 3, np.asarray(keys.indices)), (entry + 3, 4, slice(None))):
+            offset = texts[text][1]
+            begin[place], length[place] = (base[text] + offset[:-1])[which], np.diff(offset)[which]
+    ends = np.cumsum(length)
+    joined = source.take(np.repeat(begin - (ends - length), length) + np.arange(ends[-1] if groups else 0))
+    bounds = np.zeros(groups + 1, np.int32)
+    bounds[1:] = ends.take(at + pieces - 1)
+    return _lower(joined.tobytes(), bounds)
 
 
-def _texts(values: pa.Array) -> list[str]:
-    return [text or "" for text in values.to_pylist()] if values.null_count else values.to_pylist()
+def _bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """The UTF-8 of an array of texts, and where each begins; a null is an empty text."""
+    _, cuts, data = texts.buffers()
+    bounds = np.frombuffer(cuts, np.int32, len(texts) + 1, texts.offset * 4) if len(texts) else np.zeros(1, np.int32)
+    return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), bounds
+
+
+def _lower(joined: bytes, bounds: npt.NDArray[np.int32]) -> pa.Array:
+    """Lower case of texts that stand one after the other."""
+    if joined.isascii():
+        return pa.Array.from_buffers(pa.string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(joined.lower())])
+    cuts = bounds.tolist()
+    return pa.array([joined[begin:end].decode().lower() for begin, end in pairwise(cuts)], pa.string())
 
 
 def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array) -> Mask:

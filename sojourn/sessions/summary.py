@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sojourn.schema import FLAGS
 from sojourn.sessions.facets import greatest
 from sojourn.sessions.lifecycle import Rules, covered, exceeding, late
+from sojourn.sessions.order import ordered, spread
 from sojourn.sessions.packed import U64, Index, Mask, Rows
 
 MANUAL, EXPLICIT, DERIVED = range(3)
@@ -101,18 +102,12 @@ def _turns(out: Summary, rows: Rows, first: Index, member: Index, only_turns: Ma
     out.last_turn = np.where(some, turn.take(np.maximum(begin + turns - 1, 0)), -1)
     out.error = np.bincount(member, rows["status"].take(turn), minlength=groups) > 0
     length = duration.take(turn)
-    length = length.take(_within(member, length)) if turns.max() > 1 else length
+    if turns.max() > 1:
+        length = length.take(ordered(member, groups, spread(length), length)[0])
     for name, percent in (("TurnP50Ns", 50), ("TurnP95Ns", 95)):
         rank = begin + np.maximum(turns * percent + 99, 100) // 100 - 1  # nearest rank: the ceil(p · n)-th
         out.counts[name] = np.where(some, length.take(np.minimum(rank, len(turn) - 1)), 0).astype(np.uint64)
     out.counts["Turns"] = turns.astype(np.uint64)
-
-
-def _within(member: Index, values: npt.NDArray[np.int64]) -> Index:
-    """The order by (member, value)."""
-    by = np.argsort(values)
-    numbers = member.take(by)
-    return by.take(np.argsort(numbers.astype(np.uint16) if member[-1] < 1 << 16 else numbers, kind="stable"))
 
 
 def _texts(out: Summary, rows: Rows, first: Index, member: Index) -> None:

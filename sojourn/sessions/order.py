@@ -1,0 +1,70 @@
+"""Sorting rows by a group and a value, three times faster than argsort: the row's number rides in the low bits of what is sorted."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sojourn.sessions.packed import U64, Index, Mask
+
+_SCRAMBLE = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
+
+
+def scramble(*columns: npt.NDArray[np.uint64]) -> U64:
+    """One number from several whose upper bits differ where the columns do, nearly always."""
+    out = columns[0] * _SCRAMBLE[0]
+    for column in columns[1:]:
+        out ^= out >> np.uint64(29)
+        out += column * _SCRAMBLE[1]
+    out ^= out >> np.uint64(29)
+    out *= _SCRAMBLE[0]
+    return out
+
+
+def spread(values: npt.NDArray[np.int64]) -> U64:
+    """Numbers ≥ 0, shifted so that the greatest fills 64 bits: their upper bits are the ones that tell them apart."""
+    return values.astype(np.uint64) << np.uint64(64 - max(int(values.max(initial=1)).bit_length(), 1))
+
+
+def ordered(group: Index, groups: int, value: U64, *exact: npt.NDArray[np.generic]) -> tuple[Index, Index]:
+    """The order of rows by (group, value), and where two neighbours may be alike.
+
+    As many upper bits of `value` are compared as there is room for. Rows that these do not tell apart are sorted by `exact`, the least
+    significant column first, as for np.lexsort; the row's number decides in the end. All columns are numbers.
+    """
+    count = len(group)
+    for_group, for_row = max(groups - 1, 1).bit_length(), max(count - 1, 1).bit_length()
+    low = np.uint64((1 << for_row) - 1)
+    key = group.astype(np.uint64) << np.uint64(64 - for_group)
+    key |= value >> np.uint64(for_group)
+    key &= ~low
+    key |= np.arange(count, dtype=np.uint64)
+    key.sort()
+    order = (key & low).astype(np.intp)
+    key >>= np.uint64(for_row)
+    alike = np.flatnonzero(key[1:] == key[:-1])
+    if len(alike) and exact:
+        run = np.unique(np.concatenate([alike, alike + 1]))
+        rows = order.take(run)
+        order[run] = rows.take(np.lexsort((rows, *(column.take(rows) for column in exact), key.take(run))))
+    return order, alike
+
+
+def changes(*columns: npt.NDArray[np.generic]) -> Mask:
+    """Where a value differs from the one before it, in any column; True for the first row."""
+    new = np.empty(len(columns[0]), bool)
+    new[:1] = True
+    np.not_equal(columns[0][1:], columns[0][:-1], out=new[1:])
+    for column in columns[1:]:
+        new[1:] |= column[1:] != column[:-1]
+    return new
+
+
+def distinct(values: U64) -> tuple[U64, Index]:
+    """np.unique(return_inverse=True), at half the price."""
+    order = np.argsort(values)
+    ranked = values.take(order)
+    new = changes(ranked)
+    which = np.empty(len(values), np.intp)
+    which[order] = np.cumsum(new) - 1
+    return ranked.compress(new), which
