@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.component import Batch, Host
@@ -19,6 +19,7 @@ from sojourn.sessions.events import differences, event_records
 from sojourn.sessions.gather import Gathered, Pile, gather, pile
 from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
 from sojourn.sessions.live import NOTHING, Kept, Known, Live, Stored
+from sojourn.sessions.order import where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, hashes, take, view
 from sojourn.sessions.records import Key
 from sojourn.sessions.rows import look_up, pack
@@ -47,12 +48,11 @@ class Touched:
     """Rows of the pile from here on are new."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Staged:
     """What the state becomes once the rows are stored."""
 
-    place: dict[int, int]
-    """Number of each session by the hash of its key."""
+    keys: list[int]
     names: list[str]
     known: Known
     kept: list[Kept]
@@ -60,6 +60,11 @@ class Staged:
     """Sessions to forget: ended, or left by all their traces."""
     new: Mask
     """Sessions that are told of for the first time."""
+
+    @cached_property
+    def place(self) -> dict[int, int]:
+        """Number of each session by the hash of its key. Needed only where something follows before the commit."""
+        return {key: at for at, key in enumerate(self.keys)}
 
 
 class Keeping:
@@ -100,17 +105,17 @@ class Keeping:
 
     def committed(self) -> None:
         for staged in self._staged:
-            keys = list(staged.place)
-            stay = np.flatnonzero(~staged.gone)
-            self._live.put(
-                [keys[at] for at in stay.tolist()],
-                [staged.names[at] for at in stay.tolist()],
-                staged.known.take(stay),
-                [staged.kept[at] for at in stay.tolist()],
-            )
-            self._live.drop([keys[at] for at in np.flatnonzero(staged.gone).tolist()])
+            keys = staged.keys
+            if staged.gone.any():
+                stay = where(~staged.gone)
+                mine = stay.tolist()
+                names, kept = [staged.names[at] for at in mine], [staged.kept[at] for at in mine]
+                self._live.put([keys[at] for at in mine], names, staged.known.take(stay), kept)
+                self._live.drop([keys[at] for at in where(staged.gone).tolist()])
+            else:
+                self._live.put(keys, staged.names, staged.known, staged.kept)
             if self._stored is not None:
-                for at in np.flatnonzero(staged.new).tolist():
+                for at in where(staged.new).tolist():
                     self._stored.add(_digest(staged.names[at]))
         self._staged.clear()
         self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
@@ -129,8 +134,7 @@ class Keeping:
         """The sessions of new trace rows, with all trace rows that are known of them."""
         new = view(batch.column("_trace"), TRACE)
         keys, first, number = np.unique(new["session"], return_index=True, return_inverse=True)
-        facets = view(batch.column("_facets").flatten(), TRACE_FACET)
-        row = np.repeat(np.arange(len(new)), np.diff(_list_offsets(batch.column("_facets"))))
+        facets, row = _facets(batch.column("_facets"))
         mine = keys.tolist()
         slots = self._live.find(mine)
         before, kept = self._live.known(slots), self._live.kept(slots)
@@ -172,13 +176,13 @@ class Keeping:
         large = (old > LARGE) & (now - touched.before.folded < SECOND)
         if not large.any():
             return touched
-        which = np.flatnonzero(large)
+        which = where(large)
         waiting = touched.before.take(which)
         waiting.deadline[:] = np.minimum(waiting.deadline, waiting.folded + SECOND)
         kept = [_as_bytes(_of_session(touched.pile, number)) for number in which.tolist()]
         nothing = np.zeros(len(which), bool)
-        place = {key: at for at, key in enumerate(touched.keys.take(which).tolist())}
-        self._staged.append(Staged(place, [touched.names[at] for at in which.tolist()], waiting, kept, nothing, nothing))
+        mine = touched.keys.take(which).tolist()
+        self._staged.append(Staged(mine, [touched.names[at] for at in which.tolist()], waiting, kept, nothing, nothing))
         return _without(touched, large)
 
     # what is told
@@ -234,8 +238,7 @@ class Keeping:
     def _stage(self, touched: Touched, gathered: Gathered, after: Known) -> None:
         gone = (gathered.counts == 0) | (after.state == ENDED)
         new = touched.before.segments == 0
-        place = {key: at for at, key in enumerate(touched.keys.tolist())}
-        self._staged.append(Staged(place, touched.names, after, _cut(gathered), gone, new))
+        self._staged.append(Staged(touched.keys.tolist(), touched.names, after, _cut(gathered), gone, new))
 
     # the way back
 
@@ -258,13 +261,13 @@ class Keeping:
         unknown = lost & (before.segments == 0)
         if self._history is None or not lost.any():
             return pile()
-        maybe = np.flatnonzero(unknown)
+        maybe = where(unknown)
         stored = [at for at in maybe.tolist() if self._stored is not None and _digest(names[at]) in self._stored]
         if stored:
             table = self._history.sessions([_key(names[at]) for at in stored])
             place = {names[at]: at for at in stored}
             before.put(np.array([place[name] for name in _joined(table)], np.intp), _stored_known(table))
-        wanted = [*np.flatnonzero(lost & ~unknown).tolist(), *stored]
+        wanted = [*where(lost & ~unknown).tolist(), *stored]
         if not wanted:
             return pile()
         table = self._history.trace_rows_of_sessions([_key(names[at]) for at in wanted])
@@ -284,14 +287,17 @@ def _digest(name: str) -> int:
     return _native.digest(name.encode())
 
 
-def _list_offsets(lists: pa.Array) -> npt.NDArray[np.int32]:
-    return np.frombuffer(lists.buffers()[1], np.int32, len(lists) + 1, lists.offset * 4)
+def _facets(lists: pa.Array) -> tuple[Rows, Index]:
+    """The facets of a column of lists, and the row that each belongs to. (`flatten` would import pyarrow.compute, 9 MB.)"""
+    cuts = np.frombuffer(lists.buffers()[1], np.int32, len(lists) + 1, lists.offset * 4)
+    facets = view(lists.values, TRACE_FACET)[cuts[0] : cuts[-1]]
+    return facets, np.repeat(np.arange(len(lists)), cuts[1:] - cuts[:-1])
 
 
 def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[str]:
     """The names of sessions: as they are known, else from the first row that names each."""
     names = live.names(slots)
-    new = np.flatnonzero(slots < 0).tolist()
+    new = where(slots < 0).tolist()
     if new:
         told = [batch.column(column).to_numpy(zero_copy_only=False) for column in ("Tenant", "Project", "SessionId")]
         for at in new:
@@ -330,7 +336,7 @@ def _note(after: Known, told: Answer, rules: Rules) -> None:
 def _vanished(keys: list[Key], before: Known, after: Known, version: int) -> list[Batch]:
     """Rows for segments that are no more, and for sessions that all their traces have left."""
     out = []
-    fewer = np.flatnonzero(after.segments < before.segments).tolist()
+    fewer = where(after.segments < before.segments).tolist()
     pairs = [(at, number) for at in fewer for number in range(int(after.segments[at]), int(before.segments[at]))]
     if pairs:
         revisions = [int(after.revision[at]) for at, _ in pairs]
@@ -371,7 +377,7 @@ def _ends(counts: Index, size: int) -> list[int]:
 
 def _of_session(whole: Pile, number: int) -> Pile:
     """The part of a pile that belongs to one session."""
-    mine = np.flatnonzero(whole.session == number)
+    mine = where(whole.session == number)
     return _part(whole, mine)
 
 
@@ -379,7 +385,7 @@ def _part(whole: Pile, mine: Index) -> Pile:
     place = np.full(len(whole.rows), -1, np.intp)
     place[mine] = np.arange(len(mine))
     row = place.take(whole.row) if len(whole.row) else whole.row
-    alive = np.flatnonzero(row >= 0)
+    alive = where(row >= 0)
     return Pile(take(whole.rows, mine), whole.session.take(mine), take(whole.facets, alive), row.take(alive))
 
 
@@ -391,11 +397,11 @@ def _as_bytes(part: Pile) -> Kept:
 
 def _without(touched: Touched, large: Mask) -> Touched | None:
     """The other sessions, numbered anew."""
-    rest = np.flatnonzero(~large)
+    rest = where(~large)
     if not len(rest):
         return None
     number = np.cumsum(~large) - 1
-    rows = np.flatnonzero(~large.take(touched.pile.session))
+    rows = where(~large.take(touched.pile.session))
     part = _part(touched.pile, rows)
     return Touched(
         touched.keys.take(rest),

@@ -11,6 +11,7 @@ from sojourn.schema import FLAGS
 from sojourn.sessions.facets import Facets, Lookup, unite
 from sojourn.sessions.gather import Gathered
 from sojourn.sessions.lifecycle import ENDED, IDLE_TIMEOUT, Codes, Rules, Segments, cut, states
+from sojourn.sessions.order import lengths, where
 from sojourn.sessions.packed import Index, Mask, take
 from sojourn.sessions.summary import Summary, summarise
 
@@ -59,7 +60,7 @@ class _Plan:
 
 def answer(gathered: Gathered, fresh: int, rules: Rules, now: int, lookup: Lookup) -> Answer:
     """Answer for all sessions of `gathered` that have rows; there must be one. Rows of the pile from `fresh` on are new."""
-    rows, alive = gathered.rows, np.flatnonzero(gathered.counts)
+    rows, alive = gathered.rows, where(gathered.counts)
     first = np.cumsum(gathered.counts.take(alive)) - gathered.counts.take(alive)
     segments = cut(first, np.ascontiguousarray(rows["start"]), np.ascontiguousarray(rows["end"]), rules)
     several = np.bincount(segments.session, minlength=len(alive))
@@ -95,14 +96,14 @@ def _plan(segments: Segments, several: Index, counts: Index, rows: int) -> _Plan
     if not many.any():
         return _Plan(None, segments.first, segments.session, np.arange(len(segments.first)), 0)
     divided = many.take(segments.session)
-    order = np.concatenate([np.flatnonzero(divided), np.flatnonzero(~divided)])
+    order = np.concatenate([where(divided), where(~divided)])
     of_many = np.repeat(many, counts)
-    twice, once = np.flatnonzero(of_many), np.flatnonzero(~of_many)
-    sizes = np.concatenate([np.diff(segments.first, append=rows).take(order), counts.compress(many)])
+    twice, once = where(of_many), where(~of_many)
+    sizes = np.concatenate([lengths(segments.first, rows).take(order), counts.compress(many)])
     return _Plan(
         np.concatenate([twice, once, twice]),
         np.cumsum(sizes) - sizes,
-        np.concatenate([segments.session.take(order), np.flatnonzero(many)]),
+        np.concatenate([segments.session.take(order), where(many)]),
         order,
         int(divided.sum()),
     )
@@ -120,7 +121,7 @@ def _facets(gathered: Gathered, segments: Segments, plan: _Plan, alive: Index, l
         whole = np.full(len(alive), -1, np.intp)
         whole[plan.session[len(place) :]] = np.arange(len(place), len(plan.session))
         also = whole.take(segments.session.take(segment))
-        twice = np.flatnonzero(also >= 0)
+        twice = where(also >= 0)
         facets, at = take(facets, np.concatenate([np.arange(len(facets)), twice])), np.concatenate([at, at.take(twice)])
         group = np.concatenate([group, also.take(twice)])
     return unite(facets, group, at, rows, len(plan.first), lookup)
@@ -131,7 +132,7 @@ def _session_flags(summary: Summary, facets: Facets, plan: _Plan) -> None:
     summary.flags |= facets.truncated * np.uint32(FLAGS["truncated"])
     if plan.divided:
         own = plan.session[: plan.divided]
-        first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
+        first = where(np.append(True, own[1:] != own[:-1]))
         of_segments = np.bitwise_or.reduceat(summary.flags[: plan.divided], first)
         whole = slice(len(plan.segment), None)
         summary.flags[whole] = of_segments | (summary.flags[whole] & _BUDGET)

@@ -13,6 +13,7 @@ from sojourn.schema import SESSION_EVENT_ROWS
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.lifecycle import ENDED, IDLE, REASONS, Rules
 from sojourn.sessions.live import Known
+from sojourn.sessions.order import where
 from sojourn.sessions.packed import Index, Mask
 from sojourn.sessions.records import Key, codes, plain, times
 
@@ -71,7 +72,7 @@ def _reason_before(number: npt.NDArray[np.uint32], reason: npt.NDArray[np.uint8]
 def _in_order(found: list[tuple[int, Mask, npt.NDArray[np.uint8] | int]], session: Index, number: npt.NDArray[np.uint32]) -> Events:
     groups, whats, whys = [], [], []
     for code, mask, why in found:
-        mine = np.flatnonzero(mask)
+        mine = where(mask)
         if len(mine):
             groups.append(mine)
             whats.append(np.full(len(mine), code, np.uint8))

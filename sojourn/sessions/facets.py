@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.schema import FACETS
-from sojourn.sessions.order import changes, distinct, ordered, scramble, spread
+from sojourn.sessions.order import changes, distinct, lengths, ordered, scramble, spread, where
 from sojourn.sessions.packed import U64, Index, Mask, Rows, offsets
 
 SETS: Final = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag"}
@@ -42,12 +42,12 @@ class Facets:
 
     def column(self, what: str) -> pa.Array:
         """The texts of one kind as one list per group."""
-        mine = np.flatnonzero(self.what == FACETS[what])
+        mine = where(self.what == FACETS[what])
         return pa.ListArray.from_arrays(self._cuts(mine), self._texts(mine))
 
     def metadata(self, lookup: Lookup) -> pa.Array:
         """Keys and values as one map per group."""
-        mine = np.flatnonzero(self.what == METADATA)
+        mine = where(self.what == METADATA)
         return pa.MapArray.from_arrays(self._cuts(mine), self._texts(mine), lookup(self.value.take(mine)))
 
     def _texts(self, mine: Index) -> pa.Array:
@@ -63,16 +63,16 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
     Of metadata the latest value of each key by (at, trace id, span); at most the MOST_KEYS bytewise least keys.
     """
     what = facets["what"].astype(np.uint8)
-    wanted = np.flatnonzero(_WANTED.take(what))
+    wanted = where(_WANTED.take(what))
     what, group = what.take(wanted), group.take(wanted)
     name = np.where(what == METADATA, facets["key"].take(wanted), facets["value"].take(wanted))
     order = _together(group, groups, what, name)
     what, group, name, wanted = what.take(order), group.take(order), name.take(order), wanted.take(order)
     new = changes(group, what, name)
-    first = np.flatnonzero(new)
+    first = where(new)
     told = wanted.take(first)
     if len(first) < len(wanted):
-        mine = np.flatnonzero(what == METADATA)
+        mine = where(what == METADATA)
         entry = (np.cumsum(new) - 1).take(mine)
         rows = wanted.take(mine)
         entry, rows = greatest_only(entry, rows, facets["at"])
@@ -102,8 +102,8 @@ def _in_order(group: Index, what: npt.NDArray[np.uint8], name: U64, value: U64, 
     rank[sorted(range(len(plain)), key=plain.__getitem__)] = np.arange(len(plain))
     order = ordered(group, groups, spread(what.astype(np.int64) * len(plain) + rank.take(which)), rank.take(which), what)[0]
     group, what = group.take(order), what.take(order)
-    first = np.flatnonzero(changes(group, what))
-    nth = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
+    first = where(changes(group, what))
+    nth = np.arange(len(group)) - np.repeat(first, lengths(first, len(group)))
     many = (what == METADATA) & (nth >= MOST_KEYS)
     truncated = np.zeros(groups, bool)
     if many.any():
@@ -116,15 +116,15 @@ def greatest(member: Index, rows: Index, *values: npt.NDArray[np.generic]) -> tu
     """Of the rows of each member (sorted) the one with the greatest values, compared from left to right: (members, rows)."""
     for column in values:
         member, rows = greatest_only(member, rows, column)
-    first = np.flatnonzero(changes(member))
+    first = where(changes(member))
     return member.take(first), rows.take(first)
 
 
 def greatest_only(member: Index, rows: Index, values: npt.NDArray[np.generic]) -> tuple[Index, Index]:
     """Of the rows of each member (sorted) those with the greatest value."""
-    first = np.flatnonzero(changes(member))
+    first = where(changes(member))
     if len(first) == len(rows):
         return member, rows
     mine = values.take(rows)
-    keep = mine == np.repeat(np.maximum.reduceat(mine, first), np.diff(first, append=len(rows)))
+    keep = mine == np.repeat(np.maximum.reduceat(mine, first), lengths(first, len(rows)))
     return member.compress(keep), rows.compress(keep)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.sessions.order import changes, ordered, scramble, spread
+from sojourn.sessions.order import changes, lengths, ordered, scramble, spread, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 
 
@@ -65,7 +65,7 @@ def gather(given: Pile, count: int) -> Gathered:
     place = np.full(len(rows), -1, np.intp)
     place[order] = np.arange(len(order))
     facet_row = place.take(given.row) if len(given.row) else given.row
-    alive = np.flatnonzero(facet_row >= 0)
+    alive = where(facet_row >= 0)
     facet_row = facet_row.take(alive)
     owner = numbers.take(facet_row)
     if (owner[1:] < owner[:-1]).any():
@@ -106,6 +106,6 @@ def _by_start(session: Index, count: int, rows: Rows) -> Index:
     if not len(rows):
         return np.empty(0, np.intp)
     start = np.ascontiguousarray(rows["start"])
-    first = np.flatnonzero(changes(session))
-    since = start - np.repeat(np.minimum.reduceat(start, first), np.diff(first, append=len(start)))
+    first = where(changes(session))
+    since = start - np.repeat(np.minimum.reduceat(start, first), lengths(first, len(start)))
     return ordered(session, count, spread(since), rows["trace_lo"], rows["trace_hi"], since)[0]

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from sojourn.sessions.order import lengths, where
 from sojourn.sessions.packed import Index, Mask
 
 I64 = npt.NDArray[np.int64]
@@ -99,7 +100,7 @@ def cut(first: Index, start: I64, end: I64, rules: Rules) -> Segments:
         _cut_at_limits(first, start, end, reason, rules)
     begins = reason != NOT_ENDED
     begins[first] = True
-    at = np.flatnonzero(begins)
+    at = where(begins)
     session = np.searchsorted(first, at, side="right") - 1
     ended = np.zeros(len(at), np.uint8)
     ended[:-1] = reason.take(at[1:])  # a session's first row has no reason, so the last segment before it has none
@@ -109,7 +110,7 @@ def cut(first: Index, start: I64, end: I64, rules: Rules) -> Segments:
 def _numbers(session: Index) -> npt.NDArray[np.uint32]:
     """0, 1, 2 … within each run of equal values."""
     count = np.arange(len(session))
-    new = np.flatnonzero(session[1:] != session[:-1]) + 1
+    new = where(session[1:] != session[:-1]) + 1
     base = np.zeros(len(session), np.intp)
     base[new] = new
     return (count - np.maximum.accumulate(base)).astype(np.uint32)
@@ -119,7 +120,7 @@ def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rul
     """Add the cuts that limits make to `reason`, in place. Nearly no session exceeds one, so each that does may cost a plain loop."""
     begins = reason != NOT_ENDED
     begins[first] = True
-    at = np.flatnonzero(begins)
+    at = where(begins)
     over, _ = exceeding(at, start, end, rules)
     if not over.any():
         return
@@ -132,7 +133,7 @@ def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rul
 
 def exceeding(first: Index, start: I64, end: I64, rules: Rules) -> tuple[Mask, Mask]:
     """Which groups of rows exceed a limit at all, and which of them the duration."""
-    sizes = np.diff(first, append=len(start))
+    sizes = lengths(first, len(start))
     long = np.zeros(len(first), bool)
     if rules.max_duration and len(first):
         long = np.maximum.reduceat(end, first) - start.take(first) > rules.max_duration
@@ -181,7 +182,7 @@ def late(first: Index, end: I64, arrival: I64, rules: Rules) -> Mask:
     wait = rules.silence + rules.allowed_lateness
     until = np.append(first[1:], len(end))
     spread = np.maximum.reduceat(arrival, first) - np.minimum.reduceat(arrival, first)
-    for number in np.flatnonzero(spread >= wait).tolist():  # nearly none
+    for number in where(spread >= wait).tolist():  # nearly none
         rows = slice(int(first[number]), int(until[number]))
         by = np.argsort(arrival[rows], kind="stable")
         came = arrival[rows].take(by)

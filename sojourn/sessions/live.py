@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sojourn.sessions.lifecycle import NEVER
+from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask
 
 I64 = npt.NDArray[np.int64]
@@ -88,7 +89,7 @@ class Live:
     def known(self, slots: Index) -> Known:
         """What is known of them; nothing for slot -1."""
         known = self._known.take(np.maximum(slots, 0))
-        absent = np.flatnonzero(slots < 0)
+        absent = where(slots < 0)
         if len(absent):
             known.put(absent, Known.nothing(len(absent)))
         return known
@@ -109,7 +110,7 @@ class Live:
     def put(self, keys: list[int], names: list[str], known: Known, kept: list[Kept]) -> None:
         """Add or replace sessions."""
         slots = self.find(keys)
-        for place in np.flatnonzero(slots < 0).tolist():
+        for place in where(slots < 0).tolist():
             slots[place] = self._add(keys[place], names[place])
         self._grow()
         self._known.put(slots, known)
@@ -159,7 +160,7 @@ class Live:
         the longest silent first, down to three quarters of the budget so that this is not needed again at once."""
         if self.bytes <= budget:
             return
-        held = np.flatnonzero(self._sizes[: len(self._keys)])
+        held = where(self._sizes[: len(self._keys)])
         heard = self._known.heard.take(held)
         self._lose(held.compress(heard < silent_since))
         if self.bytes > budget:
@@ -174,7 +175,7 @@ class Live:
     def due(self, now: int, most: int) -> Index:
         """Slots whose deadline has come, the longest overdue first if they are more than `most`."""
         deadline = self._known.deadline[: len(self._keys)]
-        slots = np.flatnonzero(deadline <= now)
+        slots = where(deadline <= now)
         return slots.take(np.argsort(deadline.take(slots), kind="stable"))[:most] if len(slots) > most else slots
 
     def count(self, state: int) -> int:

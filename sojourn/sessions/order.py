@@ -10,6 +10,20 @@ from sojourn.sessions.packed import U64, Index, Mask
 _SCRAMBLE = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
 
+def where(mask: Mask) -> Index:
+    """np.flatnonzero, without what it costs on a handful of rows."""
+    return mask.nonzero()[0]
+
+
+def lengths(first: Index, count: int) -> Index:
+    """How many rows each group has, by the positions of their first rows and the number of all rows."""
+    out = np.empty(len(first), np.intp)
+    if len(out):
+        np.subtract(first[1:], first[:-1], out=out[:-1])
+        out[-1] = count - first[-1]
+    return out
+
+
 def scramble(*columns: npt.NDArray[np.uint64]) -> U64:
     """One number from several whose upper bits differ where the columns do, nearly always."""
     out = columns[0] * _SCRAMBLE[0]
@@ -42,7 +56,7 @@ def ordered(group: Index, groups: int, value: U64, *exact: npt.NDArray[np.generi
     key.sort()
     order = (key & low).astype(np.intp)
     key >>= np.uint64(for_row)
-    alike = np.flatnonzero(key[1:] == key[:-1])
+    alike = where(key[1:] == key[:-1])
     if len(alike) and exact:
         run = np.unique(np.concatenate([alike, alike + 1]))
         rows = order.take(run)
@@ -66,5 +80,5 @@ def distinct(values: U64) -> tuple[U64, Index]:
     ranked = values.take(order)
     new = changes(ranked)
     which = np.empty(len(values), np.intp)
-    which[order] = np.cumsum(new) - 1
+    which[order] = new.cumsum() - 1
     return ranked.compress(new), which

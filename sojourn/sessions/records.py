@@ -14,6 +14,7 @@ from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.facets import METADATA, SETS, Facets, Lookup
 from sojourn.sessions.lifecycle import REASONS, STATES
+from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask, offsets
 from sojourn.sessions.summary import NAME_SOURCES
 
@@ -141,7 +142,7 @@ def flag_names(flags: npt.NDArray[np.uint32]) -> pa.Array:
     rows, names = [], []
     for number, (_, bit) in enumerate(_FLAG_NAMES):
         if bit in _bits(flags):
-            mine = np.flatnonzero(flags & np.uint32(bit))
+            mine = where(flags & np.uint32(bit))
             counts[mine] += 1
             rows.append(mine)
             names.append(np.full(len(mine), number, np.int8))
@@ -222,6 +223,6 @@ def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array)
     if facets.texts.null_count:
         out[facets.group.compress(np.asarray(facets.texts.is_null()).take(facets.text))] = True
     if values.null_count:
-        mine = np.flatnonzero(facets.what == METADATA)
+        mine = where(facets.what == METADATA)
         out[facets.group.take(mine).compress(np.asarray(values.is_null()))] = True
     return out

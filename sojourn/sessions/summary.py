@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sojourn.schema import FLAGS
 from sojourn.sessions.facets import greatest
 from sojourn.sessions.lifecycle import Rules, covered, exceeding, late
-from sojourn.sessions.order import ordered, spread
+from sojourn.sessions.order import lengths, ordered, spread, where
 from sojourn.sessions.packed import U64, Index, Mask, Rows
 
 MANUAL, EXPLICIT, DERIVED = range(3)
@@ -57,7 +57,7 @@ def summarise(rows: Rows, first: Index, only_turns: Mask, rules: Rules) -> Summa
     `only_turns` tells for each group whether its session has traces that are turns; else every trace is one.
     """
     start, end, arrival = (np.ascontiguousarray(rows[name]) for name in ("start", "end", "arrival"))
-    sizes = np.diff(first, append=len(rows))
+    sizes = lengths(first, len(rows))
     member = np.repeat(np.arange(len(first)), sizes)
     out = Summary(start.take(first), np.maximum.reduceat(end, first), np.maximum.reduceat(arrival, first))
     counts = {name: np.add.reduceat(rows[column], first, dtype=np.uint64) for name, column in COUNTS.items()}
@@ -92,7 +92,7 @@ def _turns(out: Summary, rows: Rows, first: Index, member: Index, only_turns: Ma
     """How many turns there are, which are the first and the last, whether one failed, and how long they take."""
     turn = np.arange(len(rows))
     if only_turns.any():
-        turn = np.flatnonzero((rows["turn"] != 0) | ~only_turns.take(member))
+        turn = where((rows["turn"] != 0) | ~only_turns.take(member))
         member = member.take(turn)
     groups = len(first)
     turns = np.bincount(member, minlength=groups)
@@ -125,7 +125,7 @@ def _texts(out: Summary, rows: Rows, first: Index, member: Index) -> None:
 def _latest(rows: Rows, member: Index, what: str) -> tuple[Index, U64]:
     """Groups that are told a text, and the latest one by (span start, trace id, span id)."""
     values = rows[what]
-    some = np.flatnonzero(values)
+    some = where(values)
     order = (f"{what}_at", "trace_hi", "trace_lo", f"{what}_span")
     groups, at = greatest(member.take(some), some, *(rows[name] for name in order))
     return groups, values.take(at)
@@ -139,7 +139,7 @@ def _flags(
     over, long = exceeding(first, start, end, rules)
     flags |= ahead * np.uint32(FLAGS["clock_skew"]) | late(first, end, arrival, rules) * np.uint32(FLAGS["late_data"])
     if over.any():
-        many = over & (np.diff(first, append=len(rows)) > (rules.max_traces or len(rows)))
+        many = over & (lengths(first, len(rows)) > (rules.max_traces or len(rows)))
         flags |= long * np.uint32(FLAGS["over_duration"]) | many * np.uint32(FLAGS["over_traces"])
     return flags
 
