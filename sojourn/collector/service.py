@@ -49,6 +49,7 @@ class Service:
         self.persistence = Persistence(self.trouble, self.meters)
         self._database: Database | None = None
         self._looked = False
+        self._before = (0, 0)
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """(healthy, state, components and lanes)."""
@@ -146,13 +147,13 @@ class Service:
         return Answer(200, self.meters.text(), "text/plain; version=0.0.4; charset=utf-8")
 
     def _stopping(self) -> None:
+        self._before = self._rows()
         self.trouble.state = "stopping"
         log.info("stopping: taking nothing more")
 
     def _drain(self) -> None:
         """Let the lanes end; what cannot be written in time is told."""
         allowed = self.description.service.shutdown_timeout
-        stored, lost = self._rows()
         self.persistence.stop(allowed)
         deadline = time.monotonic() + allowed + 2.0
         for lane in self.lanes:
@@ -161,7 +162,8 @@ class Service:
         if late:
             raise Unfinished(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
         if self.trouble.state == "stopping":
-            log.info("stopped: %d rows were written while stopping, %d were given up", self._rows()[0] - stored, self._rows()[1] - lost)
+            stored, lost = (after - before for after, before in zip(self._rows(), self._before, strict=True))
+            log.info("stopped: %d rows were written while stopping, %d were given up", stored, lost)
 
     def _rows(self) -> tuple[int, int]:
         return sum(lane.stored for lane in self.lanes), sum(lane.lost for lane in self.lanes)
