@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import Response
 
-from sojourn.errors import Unavailable
+from sojourn.errors import SojournError
 from sojourn.web import answers, pages
 from sojourn.web.answers import Answer, Missing, Pairs
 from sojourn.web.parameters import BadParameter
@@ -105,8 +105,9 @@ class Application:
             return _with_headers(tell({"error": str(error)}, 400))
         except Missing as error:
             return _with_headers(tell({"error": str(error), **({"projects": error.projects} if error.projects else {})}, 404))
-        except Unavailable as error:
-            return _with_headers(tell({"error": str(error)}, 503), {"retry-after": str(round(error.retry_after))})
+        except SojournError as error:
+            wait = round(getattr(error, "retry_after", 5.0))
+            return _with_headers(tell({"error": str(error)}, 503), {"retry-after": str(wait)})
         except Exception:
             _log.exception("web: cannot answer %s", "/".join(asked.raw)[:200])
             return _with_headers(tell({"error": "web: something went wrong here: see the collector's log"}, 500))

@@ -40,7 +40,7 @@ class ClickhouseHttp(Extension):
     @contextlib.contextmanager
     def _serve(self, service: Service) -> Iterator[Listening]:
         database = service.database()
-        if database is None or database.path is None:
+        if database is None or not database.embedded:
             _log.info("clickhouse_http: not started: it serves the embedded database only; ask your ClickHouse server itself")
             yield Listening({})
             return

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import httpx
 import pytest
-from clickhouse_connect.driver.client import Client
 
 from sojourn.component import Host
 from sojourn.config.types import Endpoint
+from sojourn.storage import migrate
+from sojourn.storage.address import Address
+from sojourn.storage.database import Database
 from sojourn.web.extension import Web
 from tests.web import tables
 
@@ -31,27 +30,9 @@ class FixedClock:
         return NOW
 
 
-class TemporaryDatabase:
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self.name = name
-        self._local = threading.local()
-        self._clients: list[Client] = []
-
-    def client(self) -> Client:
-        if not hasattr(self._local, "client"):
-            self._local.client = clickhouse_connect.get_client(interface="chdb", path=str(self.path), database=self.name)
-            self._clients.append(self._local.client)
-        return self._local.client
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-
-
 @dataclass
 class Service:
-    db: TemporaryDatabase | None
+    db: Database | None
     host: Host = field(default_factory=lambda: Host(clock=FixedClock(), collector="test", data_dir=None))
 
     def health(self) -> tuple[bool, dict[str, object]]:
@@ -64,7 +45,7 @@ class Service:
 class Store:
     """What a collector would have stored, in a few words."""
 
-    def __init__(self, database: TemporaryDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
 
     def insert(self, table: str, *rows: dict[str, object]) -> None:
@@ -95,42 +76,36 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("chdb")
 
 
+@contextlib.contextmanager
+def fresh_database(directory: Path) -> Iterator[Database]:
+    """A database of its own with all tables and views, in the one engine of this process."""
+    with Database(Address(f"test_{uuid.uuid4().hex}", path=directory)) as database:
+        migrate.apply(database)
+        yield database
+        database.command(f"DROP DATABASE {database.name}", anywhere=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _engine(directory: Path) -> Iterator[None]:
     """Keep the engine open between tests."""
-    client = clickhouse_connect.get_client(interface="chdb", path=str(directory))
-    yield
-    client.close()
-
-
-@contextlib.contextmanager
-def fresh_database(directory: Path) -> Iterator[TemporaryDatabase]:
-    name = f"test_{uuid.uuid4().hex}"
-    with ExitStack() as stack:
-        client = clickhouse_connect.get_client(interface="chdb", path=str(directory))
-        stack.callback(client.close)
-        client.command(f"CREATE DATABASE {name}")
-        database = TemporaryDatabase(directory, name)
-        for statement in tables.statements():
-            database.client().command(statement)
-        stack.callback(client.command, f"DROP DATABASE {name}")
-        stack.callback(database.close)
-        yield database
+    with Database(Address("system", path=directory)) as database:
+        database.client()
+        yield
 
 
 @pytest.fixture
-def database(directory: Path) -> Iterator[TemporaryDatabase]:
+def database(directory: Path) -> Iterator[Database]:
     with fresh_database(directory) as database:
         yield database
 
 
 @pytest.fixture
-def store(database: TemporaryDatabase) -> Store:
+def store(database: Database) -> Store:
     return Store(database)
 
 
 @contextlib.contextmanager
-def page(database: TemporaryDatabase | None) -> Iterator[httpx.Client]:
+def page(database: Database | None) -> Iterator[httpx.Client]:
     """The page on a free port."""
     with (
         Web(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database)) as listening,
@@ -140,7 +115,7 @@ def page(database: TemporaryDatabase | None) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def web(database: TemporaryDatabase) -> Iterator[httpx.Client]:
+def web(database: Database) -> Iterator[httpx.Client]:
     with page(database) as client:
         yield client
 

@@ -14,19 +14,20 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sojourn.config.types import Endpoint
+from sojourn.storage.database import Database
 from sojourn.web.clickhouse_http import ClickhouseHttp
-from tests.web.conftest import Service, Store, TemporaryDatabase, fresh_database
+from tests.web.conftest import Service, Store, fresh_database, trace_row
 
 
 @pytest.fixture(scope="module")
-def filled(directory: Path) -> Iterator[TemporaryDatabase]:
+def filled(directory: Path) -> Iterator[Database]:
     with fresh_database(directory) as database:
         Store(database).sessions({"session_id": "a", "Metadata": {"k": "v"}, "CostPico": 5}, {"session_id": "b", "Tags": ["x", "y"]})
         yield database
 
 
 @pytest.fixture(scope="module")
-def address(filled: TemporaryDatabase) -> Iterator[str]:
+def address(filled: Database) -> Iterator[str]:
     with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0), max_result_rows=1_000_000).open(Service(filled)) as listening:
         yield listening.endpoints["clickhouse_http"]
 
@@ -72,6 +73,18 @@ def test_clickhouse_connect(client: Client) -> None:
     assert "sessions" in client.query("SHOW TABLES").result_columns[0]
     with client.query_row_block_stream("SELECT number FROM numbers(300000)") as blocks:
         assert sum(len(block) for block in blocks) == 300_000
+
+
+def test_previews_are_looked_up(store: Store, web: httpx.Client, database: Database) -> None:
+    """The views' dictionary answers a read-only connection as well, and agrees with the API."""
+    store.sessions({"session_id": "s", "FirstTrace": "a" * 32, "LastTrace": "b" * 32})
+    store.insert("session_trace_rows", trace_row("a" * 32, Input="hello?", Output="1"), trace_row("b" * 32, Input="2", Output="bye"))
+    with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database)) as listening:
+        address = f"http://{listening.endpoints['clickhouse_http']}/"
+        assert httpx.post(address, content="SELECT FirstInput, LastOutput FROM sessions").text == "hello?\tbye\n"
+        assert len(httpx.post(address, content="SELECT * FROM sessions").text.split("\t")) == 45
+    session = web.get("/sessions.json").json()["sessions"][0]
+    assert (session["first_input"], session["last_output"]) == ("hello?", "bye")
 
 
 def test_no_rows_still_have_columns(client: Client) -> None:
@@ -212,7 +225,7 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize("sql", FORBIDDEN)
-def test_nothing_but_reading(http: httpx.Client, filled: TemporaryDatabase, tmp_path: Path, sql: str) -> None:
+def test_nothing_but_reading(http: httpx.Client, filled: Database, tmp_path: Path, sql: str) -> None:
     """Nothing is written, and nothing outside of the database is read, whatever the statement looks like."""
     secret, target = tmp_path / "secret.csv", tmp_path / "out"
     secret.write_text("hidden,1\n")
@@ -236,7 +249,7 @@ def test_settings(http: httpx.Client) -> None:
     assert http.get("/", params={"query": "SELECT getSetting('readonly')", "readonly": "0"}).text == "1\n"
 
 
-def test_databases(http: httpx.Client, filled: TemporaryDatabase) -> None:
+def test_databases(http: httpx.Client, filled: Database) -> None:
     """Without a name, and as `default`, the collector's own database is meant."""
     for database in ({}, {"database": "default"}, {"database": filled.name}):
         assert http.get("/", params={"query": "SELECT currentDatabase()"} | database).text == f"{filled.name}\n"
@@ -252,7 +265,7 @@ def test_strangers_are_refused(http: httpx.Client) -> None:
         assert http.get("/?query=SELECT+1", headers={"Host": host}).text == "1\n"
 
 
-def test_reading_while_the_collector_writes(store: Store, database: TemporaryDatabase) -> None:
+def test_reading_while_the_collector_writes(store: Store, database: Database) -> None:
     """Many readers beside a writer: every answer is whole, and the last one has everything."""
     with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0), concurrent_queries=3).open(Service(database)) as listening:
         failures: list[str] = []

@@ -58,7 +58,7 @@ class Engine:
         import chdb
 
         self._database.client()  # opens the engine with the collector's settings, if nobody has yet: only the first one's count
-        connection: Any = chdb.connect(str(self._database.path))  # type: ignore[no-untyped-call]
+        connection: Any = chdb.connect(str(self._database.address.path))  # type: ignore[no-untyped-call]
         try:
             statement = self._prepare(connection, query)
             result = self._answer(connection, query, statement)
