@@ -19,7 +19,6 @@ from sojourn.storage import migrate
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
 from sojourn.web.extension import Web
-from tests.web import tables
 
 NOW = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
@@ -70,33 +69,13 @@ def session_row(session_id: str = "s", start: float = 0, end: float = 10, **colu
     return row | columns
 
 
-@pytest.fixture(scope="session")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The one directory that this process' engine may open."""
-    return tmp_path_factory.mktemp("chdb")
-
-
 @contextlib.contextmanager
-def fresh_database(directory: Path) -> Iterator[Database]:
-    """A database of its own with all tables and views, in the one engine of this process."""
-    with Database(Address(f"test_{uuid.uuid4().hex}", path=directory)) as database:
+def fresh_database(chdb_path: Path) -> Iterator[Database]:
+    """A database of its own with all tables and views, for tests that share it."""
+    with Database(Address(f"test_{uuid.uuid4().hex}", path=chdb_path)) as database:
         migrate.apply(database)
         yield database
         database.command(f"DROP DATABASE {database.name}", anywhere=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _engine(directory: Path) -> Iterator[None]:
-    """Keep the engine open between tests."""
-    with Database(Address("system", path=directory)) as database:
-        database.client()
-        yield
-
-
-@pytest.fixture
-def database(directory: Path) -> Iterator[Database]:
-    with fresh_database(directory) as database:
-        yield database
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ def ids(web: httpx.Client, **parameters: object) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def shop(directory: Path) -> Iterator[httpx.Client]:
+def shop(chdb_path: Path) -> Iterator[httpx.Client]:
     """Four sessions that differ in everything."""
-    with fresh_database(directory) as database, page(database) as web:
+    with fresh_database(chdb_path) as database, page(database) as web:
         fill(Store(database))
         yield web
 
