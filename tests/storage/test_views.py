@@ -15,6 +15,9 @@ HOUR = 3600 * SECOND
 COUNTS = (
     "Spans Errors LlmCalls EmbeddingCalls ToolCalls InputTokens OutputTokens CacheReadTokens CacheWriteTokens ReasoningTokens TotalTokens"
 )
+SESSION = f"""Tenant Project SessionId Name NameSource UserId State EndReason Segments Start End WallNs ActiveNs Traces Turns {COUNTS}
+    Cost CostSource Status Models Providers Services Tools Tags Flags Metadata FirstInput LastOutput
+    Scores Measures LogRecords TurnP50Ns TurnP95Ns Collector Revision LastSeen"""
 
 
 def insert(database: Database, table: schema.Table, *rows: dict[str, Any]) -> None:
@@ -37,39 +40,7 @@ def columns_of(database: Database, view: str) -> dict[str, str]:
 
 def test_the_columns_of_sessions_are_as_promised(database: Database) -> None:
     """Names, order and types of `sessions`; `session_segments` has the same and Segment."""
-    counted = COUNTS.split()
-    names = [
-        "Tenant",
-        "Project",
-        "SessionId",
-        "Name",
-        "NameSource",
-        "UserId",
-        "State",
-        "EndReason",
-        "Segments",
-        "Start",
-        "End",
-        "WallNs",
-        "ActiveNs",
-        "Traces",
-        "Turns",
-    ]
-    names += counted + [
-        "Cost",
-        "CostSource",
-        "Status",
-        "Models",
-        "Providers",
-        "Services",
-        "Tools",
-        "Tags",
-        "Flags",
-        "Metadata",
-        "FirstInput",
-        "LastOutput",
-    ]
-    names += ["Scores", "Measures", "LogRecords", "TurnP50Ns", "TurnP95Ns", "Collector", "Revision", "LastSeen"]
+    counted, names = COUNTS.split(), SESSION.split()
     told = columns_of(database, "sessions")
     assert list(told) == names
     assert {told[name] for name in [*counted, "WallNs", "ActiveNs", "Traces", "Turns", "LogRecords", "TurnP50Ns", "TurnP95Ns"]} == {

@@ -1,0 +1,142 @@
+"""What was stored, read back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pyarrow as pa
+import pytest
+
+from sojourn import _native, schema
+from sojourn.errors import Unavailable
+from sojourn.storage.address import parse
+from sojourn.storage.arrow import arrow_schema
+from sojourn.storage.database import Database
+from sojourn.storage.history import History
+from tests.storage.rows import NOON, SECOND, TRACE, session, span, trace, version
+from tests.storage.test_views import HOUR, insert
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    return History(database)
+
+
+def test_nothing_was_stored(history: History) -> None:
+    """Empty answers have all columns."""
+    assert history.newest_arrival() is None
+    assert history.last_version() == 0
+    assert history.spans([TRACE]).schema.names == [column.name for column in schema.OTEL_TRACES.columns]
+    assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions().num_rows == 0
+    assert history.trace_rows_of_traces([]).schema == arrow_schema(schema.SESSION_TRACE_ROWS)
+    assert history.session_digests().tolist() == []
+
+
+def test_arrival_and_version(database: Database, history: History) -> None:
+    """The newest of each, deleted rows and events included."""
+    insert(database, schema.OTEL_TRACES, span(1, Arrival=NOON + 5), span(2, Arrival=NOON + 9), span(3, Arrival=NOON - HOUR))
+    assert history.newest_arrival() == NOON + 9
+    insert(database, schema.SESSION_ROWS, session(Version=7))
+    insert(database, schema.SESSION_TRACE_ROWS, trace(Version=8, Deleted=1))
+    assert history.last_version() == 8
+    insert(database, schema.SESSION_EVENT_ROWS, {"SessionId": "s", "Version": 2**63})
+    assert history.last_version() == 2**63
+
+
+def test_spans(database: Database, history: History) -> None:
+    """Of the traces that were asked for, one row per span, the greatest Version, with every column as it was stored."""
+    facts = {"SpanName": "chat", "InputTokens": 5, "Facets.What": [1, 2], "Facets.Key": ["k", ""], "Facets.Value": ["v", "tag"]}
+    old, new = version(NOON, 9), version(NOON + SECOND, 1)
+    insert(
+        database,
+        schema.OTEL_TRACES,
+        span(1, NOON + 2 * HOUR, Version=old),
+        span(1, Version=new, **facts),
+        span(2),
+        span(3, TraceId="f" * 32),
+    )
+    rows = history.spans([TRACE, "d" * 32])
+    assert rows.num_rows == 2
+    told = rows.filter(pa.compute.equal(rows["SpanName"], "chat")).to_pylist()[0]
+    assert {name: told[name] for name in facts} == facts
+    assert told["Version"] == new
+    assert rows.schema.field("Version").type == pa.binary(16)
+    assert history.spans([f"{number:032x}" for number in range(20_000)]).num_rows == 0
+
+
+def test_trace_rows(database: Database, history: History) -> None:
+    """By trace and by session, newest versions, without deleted ones."""
+    other = "e" * 32
+    insert(database, schema.SESSION_TRACE_ROWS, trace(Name="old"), trace("gone"), trace("s", other), trace(Tenant="acme"))
+    insert(database, schema.SESSION_TRACE_ROWS, trace(Name="new", Version=2), trace("gone", Version=2, Deleted=1))
+    rows = history.trace_rows_of_traces([TRACE]).to_pylist()
+    assert sorted((row["Tenant"], row["SessionId"], row["Name"]) for row in rows) == [("", "s", "new"), ("acme", "s", "")]
+    assert sorted(history.trace_rows_of_sessions([("", "", "s"), ("", "", "gone")])["TraceId"].to_pylist()) == [TRACE, other]
+
+
+@pytest.mark.parametrize("name", ["s", "it's", "\0", "a,b.c", "\u2603", "x" * 300, "\\"])
+def test_sessions_with_any_name(database: Database, history: History, name: str) -> None:
+    """Ids are anybody's text."""
+    insert(database, schema.SESSION_ROWS, session(name, Project=name, Tenant=name), session("another"))
+    insert(database, schema.SESSION_SEGMENT_ROWS, session(name, Project=name, Tenant=name, Segment=1), session(name))
+    key = (name, name, name)
+    assert history.sessions([key])["SessionId"].to_pylist() == [name]
+    assert history.segments([key])["Segment"].to_pylist() == [1]
+    digest = _native.digest("\0".join(key).encode())
+    assert digest in history.session_digests().tolist()
+
+
+def test_open_sessions(database: Database, history: History) -> None:
+    """Those that have not ended, by their newest row."""
+    insert(database, schema.SESSION_ROWS, session("a"), session("b", State="idle"), session("c", State="ended"), session("d"), session("e"))
+    insert(database, schema.SESSION_ROWS, session("d", State="ended", Version=2), session("e", Deleted=1, Version=2))
+    assert sorted(history.open_sessions()["SessionId"].to_pylist()) == ["a", "b"]
+
+
+class Sink(BaseHTTPRequestHandler):
+    """A server that discards everything: it answers what a client asks at connecting, and `1` to all else."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        text = self.path + self.rfile.read(int(self.headers["Content-Length"])).decode("latin-1")
+        self.send_response(200)
+        answer = b"25.8.1.1\tUTC\n" if "version" in text and "timezone" in text else b"" if "system.settings" in text else b"1\n"
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture
+def sink() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_garbage_is_empty(sink: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A database that answers with what is not an answer is warned of once, and taken as empty."""
+    with Database(parse(sink)) as database, caplog.at_level(logging.WARNING, "sojourn"):
+        history = History(database)
+        assert history.newest_arrival() is None
+        assert history.last_version() == 0
+        assert history.spans([TRACE]).num_rows == 0
+        assert history.session_digests().tolist() == []
+        assert database.rows("SELECT 1") == []
+    assert [record.levelname for record in caplog.records if record.name.startswith("sojourn")] == ["WARNING"]
+
+
+def test_a_database_that_cannot_be_reached_is_told() -> None:
+    """Unavailable, with the address and without the password."""
+    with Database(parse("clickhouse://me:secret@127.0.0.1:1")) as database, pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as told:
+        History(database).newest_arrival()
+    assert "secret" not in str(told.value)
