@@ -11,8 +11,6 @@ import pytest
 
 from sojourn.cli import COMMANDS, main
 
-pytest.importorskip("sojourn.receivers.otlp")
-
 FORWARD = (
     "receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:0'}}}}\nexporters: {debug: }\n"
     "service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}\n"

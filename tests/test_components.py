@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from sojourn import _native
 from sojourn.collector.registry import Installed
-from sojourn.component import Component
+from sojourn.component import Batch, Component, Host, Processor
 from sojourn.config.manual import keys, purpose, submodels
 from sojourn.config.model import KINDS, Kind, ServiceSettings
 from sojourn.errors import ConfigError
+from sojourn.sessions.attributes import lift_plan
+from sojourn.testing import at, request, span
 
 
 def registered() -> Iterator[tuple[Kind, str]]:
@@ -66,6 +70,31 @@ def test_keys_are_written_as_people_write_them(component: type[Component]) -> No
     for key in keys(component):
         assert key.name == key.name.lower(), key
         assert not (key.type in ("whole number", "number") and key.name.endswith(("_seconds", "_ms", "_timeout", "_bytes"))), key
+
+
+@pytest.mark.parametrize("name", Installed().names("processors"))
+def test_processor_takes_empty_batches_and_keeps_what_it_does_not_know(name: str) -> None:
+    """Columns of others pass through, tables of others too, and nothing is made of nothing."""
+    texts = _native.Texts(1 << 20)
+    limits = {"flush_interval": 60.0, "flush_rows": 10, "flush_bytes": 1 << 20, "queue_bytes": 1 << 20}
+    lane = _native.Lane(texts=texts, lift=lift_plan(), **limits)
+    lane.push("traces", request(span("x", session="s")).SerializeToString(), "application/x-protobuf", at("09:00"))
+    lane.flush()
+    delivery = lane.next(10.0)
+    assert delivery is not None
+    spans = pa.record_batch(delivery.traces())
+    spans = spans.append_column("Mine", pa.array(["kept"] * spans.num_rows))
+    description = Installed().find("processors", name, None).model_validate({})
+    assert isinstance(description, Processor)
+    others = Batch("others", pa.record_batch({"a": [1]}))
+    with description.open(Host(_native.Clock(at("12:00")), "here", None, texts)) as process:
+        assert sum(out.records.num_rows for out in process.process(Batch("otel_traces", spans.slice(0, 0)))) == 0
+        process.committed()
+        assert [out.records for out in process.process(others)] == [others.records]
+        passed = [out.records for out in process.process(Batch("otel_traces", spans)) if out.table == "otel_traces"]
+        process.committed()
+    assert [records.column("Mine").to_pylist() for records in passed] == [["kept"]]
+    delivery.commit()
 
 
 def test_service_keeps_the_same_promises() -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from .collector.parts import BODY
 
-pytest.importorskip("sojourn.receivers.otlp")
 KEEP = Path(__file__).parent / "plugins" / "keep.py"
 LONG = 60.0
 
