@@ -108,28 +108,20 @@ fn count(raw: bool, signal: Signal, body: &[u8]) -> Result<(Taken, usize), Refus
     let items = wire::count_items(signal, body)?;
     if raw {
         let rows = usize::try_from(items).unwrap_or(usize::MAX);
-        return Ok((
-            Taken {
-                items,
-                rejected: 0,
-                message: String::new(),
-            },
-            rows,
-        ));
+        let taken = Taken { items, ..Taken::default() };
+        return Ok((taken, rows));
     }
     Ok((not_stored(signal, items), 0))
 }
 
 /// What a sender is told where nothing stores its signal.
 pub fn not_stored(signal: Signal, items: u64) -> Taken {
-    let message = if items == 0 {
-        String::new()
-    } else {
-        format!("{} are not stored by this collector", signal.name())
-    };
+    if items == 0 {
+        return Taken::default();
+    }
     Taken {
-        items,
+        items: 0,
         rejected: items,
-        message,
+        message: format!("{} are not stored by this collector", signal.name()),
     }
 }

@@ -80,7 +80,7 @@ impl Intake {
         let meters = &self.meters;
         meters.bytes(signal, transport, body.len());
         match &result {
-            Ok((taken, _)) => meters.items(signal, transport, taken.items.saturating_sub(taken.rejected), taken.rejected),
+            Ok((taken, _)) => meters.items(signal, transport, taken.items, taken.rejected),
             Err(Refusal::Later { .. }) => meters.items(signal, transport, 0, count_items(signal, body).unwrap_or(0)),
             Err(_) => {}
         }

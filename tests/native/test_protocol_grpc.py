@@ -90,7 +90,7 @@ def test_compressed_requests_are_taken(sender: Sender, lane: _native.Lane) -> No
     assert taken(lane) == [spans(500)] * 2
 
 
-@pytest.mark.parametrize("body", [spans(1)[:-1], b"\xff" * 20, b"\x0f"])
+@pytest.mark.parametrize("body", [spans(1)[:-1], b"\xff" * 20, b"\x0f"], ids=["cut", "no protobuf", "wire type 7"])
 def test_bad_data_is_invalid_argument(sender: Sender, lane: _native.Lane, body: bytes) -> None:
     """Never: INVALID_ARGUMENT. Neighbours in the group are stored."""
     sender.send(spans(1))

@@ -101,6 +101,7 @@ def test_other_codings_are_415(server: HttpServer, coding: str) -> None:
         (zstandard.ZstdCompressor().compress(spans(9))[:-3], "zstd"),
         (zlib.compress(spans(9))[:-6], "deflate"),
     ],
+    ids=["cut", "no protobuf", "wire type 7", "cut gzip", "no gzip", "cut zstd", "cut deflate"],
 )
 def test_bad_requests_are_400(server: HttpServer, body: bytes, coding: str) -> None:
     """400 carries a google.rpc.Status in the encoding of the request, and nothing of the request is kept."""

@@ -63,13 +63,18 @@ fn numbers(py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
 fn hashes_of(open: &mut Open<'_>, array: &ArrayRef) -> PyResult<Vec<u64>> {
     match array.data_type() {
         DataType::Utf8 => Ok(of_texts(open, array.as_any().downcast_ref::<StringArray>().into_iter().flatten())),
-        DataType::LargeUtf8 => Ok(of_texts(open, array.as_any().downcast_ref::<LargeStringArray>().into_iter().flatten())),
+        DataType::LargeUtf8 => Ok(of_texts(
+            open,
+            array.as_any().downcast_ref::<LargeStringArray>().into_iter().flatten(),
+        )),
         DataType::Null => Ok(vec![0; array.len()]),
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
             let known = hashes_of(open, dictionary.values())?;
             let keys = dictionary.normalized_keys();
-            Ok((0..array.len()).map(|row| if array.is_null(row) { 0 } else { known[keys[row]] }).collect())
+            Ok((0..array.len())
+                .map(|row| if array.is_null(row) { 0 } else { known[keys[row]] })
+                .collect())
         }
         other => Err(PyTypeError::new_err(format!("intern: expected texts, got {other}"))),
     }
