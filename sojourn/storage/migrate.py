@@ -70,9 +70,19 @@ def apply(database: Database, *, again: bool = False) -> list[str]:
             continue
         for statement in migration.statements:
             database.command(statement)
-        database.command(f"INSERT INTO {name}.schema_migrations (Name) VALUES ({_quoted(migration.name)})")
+        _note(database, migration.name)
         applied.append(migration.name)
     return applied
+
+
+def _note(database: Database, migration: str) -> None:
+    """Remember that it was applied; inserted like all else, since some proxies take no other form."""
+    import pyarrow as pa
+
+    from sojourn import _native
+
+    block = _native.encode_native(pa.record_batch({"Name": pa.array([migration])}), [("Name", "String")], False)
+    database.insert("schema_migrations", ["Name"], block, compressed=False, settings={})
 
 
 def refuse_foreign(database: Database) -> None:
