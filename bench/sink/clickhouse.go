@@ -25,6 +25,7 @@ type clickhouse struct {
 var (
 	into    = regexp.MustCompile("(?is)^\\s*INSERT\\s+INTO\\s+(?:TABLE\\s+)?([^\\s(]+)")
 	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	native  = regexp.MustCompile(`(?i)FORMAT\s+Native\s*$`)
 	marker  = []byte("FORMAT Native\n")
 )
 
@@ -49,12 +50,12 @@ func (c *clickhouse) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	sql, data := parameters.Get("query"), plain.Bytes()
 	if at := bytes.Index(data[:min(len(data), 8192)], marker); at >= 0 && !strings.Contains(sql, "INSERT") {
-		sql, data = string(data[:at]), data[at+len(marker):] // statement and blocks came together
+		sql, data = string(data[:at+len(marker)]), data[at+len(marker):] // statement and blocks came together
 	} else if sql == "" {
 		sql = string(data)
 	}
 	table := into.FindStringSubmatch(sql)
-	if table == nil {
+	if table == nil || !native.MatchString(sql) { // statements with VALUES are the collector's own bookkeeping
 		c.counts.query()
 		answer(w, parameters, strings.TrimSpace(sql))
 		return
