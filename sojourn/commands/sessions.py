@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ENDPOINT: Final = "http://127.0.0.1:4321"
 _SECONDS: Final = 60
+_NUMBERS: Final = ("+Duration", "+Turns", "+Traces", "+Tokens", "+Cost", "+Errors")
 _FILTERS: Final = {
     "search": "text in the id, name, user or metadata",
     "project": "project",
@@ -65,7 +66,8 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         return _print_json(body)
     answer = json.loads(body)
-    _console().print(_sessions(answer["sessions"]) if answer["sessions"] else "no sessions")
+    console = _console()
+    console.print(_sessions(answer["sessions"], console.width) if answer["sessions"] else "no sessions")
     if answer["next"]:
         print(f"more: --after {answer['next']}", file=sys.stderr)
     return 0
@@ -132,30 +134,42 @@ def _plain(text: str) -> str:
     return wording.plain(text)
 
 
-def _table(*columns: str) -> Table:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> Table:
+    """A table at most `room` wide, whose columns with `+` stand right and whole; the widest of the others give way."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        name = column.removeprefix("+")
-        table.add_column(name, justify="right" if column.startswith("+") else "left", no_wrap=True, overflow="ellipsis")
+    names = [column.removeprefix("+") for column in columns]
+    widths = [max(map(cell_len, (name, *(row[number] for row in rows)))) for number, name in enumerate(names)]
+    _squeeze(widths, [number for number, column in enumerate(columns) if not column.startswith("+")], room - 3 * len(columns))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
+    for column, name, width in zip(columns, names, widths, strict=True):
+        table.add_column(name, justify="right" if column.startswith("+") else "left", no_wrap=True, overflow="ellipsis", width=width)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _sessions(rows: list[dict[str, Any]]) -> Table:
+def _squeeze(widths: list[int], yielding: list[int], room: int) -> None:
+    """Make the widest columns among `yielding` narrower, down to eight, until all fit."""
+    while sum(widths) > room and yielding:
+        widest = max(yielding, key=lambda number: widths[number])
+        if widths[widest] <= 8:
+            return
+        widths[widest] -= 1
+
+
+def _sessions(rows: list[dict[str, Any]], room: int) -> Table:
     from sojourn.web import wording
 
     named = any(row["project"] for row in rows)
-    table = _table(*(["Project"] if named else []), "Id", "Name", "User", "State", "Start", *_numbers())
+    lines = []
     for row in rows:
-        texts = [*([row["project"]] if named else []), row["session_id"], row["name"], row["user_id"], row["state"]]
-        table.add_row(*(_plain(wording.short(text, 40)) for text in texts), wording.clock(row["start"]), *_counts(row))
-    return table
-
-
-def _numbers() -> tuple[str, ...]:
-    return ("+Duration", "+Turns", "+Traces", "+Tokens", "+Cost", "+Errors")
+        texts = [*([row["project"]] if named else []), row["session_id"], row["name"], row["user_id"]]
+        texts = [_plain(wording.short(text, 40)) for text in texts]
+        lines.append([*texts, row["state"], wording.clock(row["start"]), *_counts(row)])
+    return _table([*(["Project"] if named else []), "Id", "Name", "User", "+State", "+Start", *_NUMBERS], lines, room)
 
 
 def _counts(row: dict[str, Any]) -> Iterator[str]:
@@ -170,23 +184,20 @@ def _counts(row: dict[str, Any]) -> Iterator[str]:
 def _print_session(console: Console, answer: dict[str, Any]) -> None:
     from sojourn.web import wording
 
-    row = answer["session"]
-    table = _table("", "")
-    table.show_header = False
-    for name, value in _facts(row):
-        table.add_row(name, _plain(wording.short(value, 120)))
-    console.print(table)
-    traces = _table("Trace", "Name", "Start", "+Duration", "+Spans", "+Calls", "+Tokens", "+Cost", "+Errors")
+    console.print(_table(("", ""), [(name, _plain(wording.short(value, 120))) for name, value in _facts(answer["session"])], console.width))
+    traces = []
     for trace in answer["traces"]:
-        counts = [wording.number(trace[name]) for name in ("spans", "llm_calls", "total_tokens")]
         texts = (
             trace["trace_id"],
             _plain(wording.short(trace["name"], 40)),
             wording.clock(trace["start"]),
             wording.duration(trace["wall_ns"]),
         )
-        traces.add_row(*texts, *counts, wording.money(trace["cost"]), wording.number(trace["errors"]))
-    console.print(traces)
+        counts = [wording.number(trace[name]) for name in ("spans", "llm_calls", "total_tokens")]
+        traces.append([*texts, *counts, wording.money(trace["cost"]), wording.number(trace["errors"])])
+    console.print(
+        _table(("+Trace", "Name", "+Start", "+Duration", "+Spans", "+Calls", "+Tokens", "+Cost", "+Errors"), traces, console.width)
+    )
     for event in answer["events"]:
         console.print(f"{wording.clock(event['time'])}  {_plain(event['event'])}  {_plain(event['reason'])}".rstrip())
 
