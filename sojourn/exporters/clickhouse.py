@@ -202,7 +202,7 @@ class Inserting:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         from sojourn import _native
-        from sojourn.storage.failures import MISSING, told
+        from sojourn.storage.failures import MISSING, code_of, told
 
         compressed = self._compressed()
         columns = [(column.name, column.type) for column in table.columns]
@@ -215,7 +215,7 @@ class Inserting:
                 table.name, [name for name, _ in columns], block, compressed=compressed, settings=self._settings(table, token)
             )
         except ClickHouseError as error:
-            if getattr(error, "code", None) in MISSING:
+            if code_of(error) in MISSING:
                 self._ready = False
             raise told(error, f"{self.database.address}: {table.name}") from error
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _log = logging.getLogger(__name__)
+_warned: set[str] = set()
+"""Databases whose answers were found unreadable: told once per process."""
 
 _READ: Final = "max_execution_time = {seconds}, output_format_arrow_compression_method = 'none', output_format_arrow_string_as_string = 1"
 
@@ -35,7 +37,6 @@ class Database:
         self._lock = threading.Lock()
         self._clients: list[Client] = []
         self._closed = False
-        self._warned = False
 
     @property
     def name(self) -> str:
@@ -73,6 +74,8 @@ class Database:
         from clickhouse_connect import get_client
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
+        for name in ("urllib3.connectionpool", "clickhouse_connect"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # whatever fails is raised too, and told once
         options = {"connect_timeout": 5, **self.address.options}
         secure = options.pop("secure", False)
         try:
@@ -155,8 +158,8 @@ class Database:
             raise told(error, str(self.address)) from error
 
     def _warn_of_garbage(self, sql: str) -> None:
-        if not self._warned:
-            self._warned = True
+        if str(self.address) not in _warned:
+            _warned.add(str(self.address))
             statement = " ".join(sql.split())[:80]
             advice = "what is stored there is taken as empty, so totals of sessions that were forgotten restart"
             _log.warning("%s: answers queries with what is not an answer (%s …): %s", self.address, statement, advice)

@@ -6,6 +6,7 @@ what a person can put right without touching the data (a password, a missing gra
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sojourn.errors import Rejected, SojournError, Unavailable
@@ -16,17 +17,36 @@ PASSING: Final = frozenset(
 """Timeouts, network, memory, too many parts or queries, read-only replicas, Keeper."""
 MISSING: Final = frozenset({60, 81})
 """Somebody dropped the table or the database: the schema has to be applied again."""
+_CODE: Final = re.compile(r"\bCode: (\d{1,5})\b")
 _PERSON: Final = frozenset({164, 192, 193, 194, 497, 516})
 
 
 def told(error: Exception, where: str) -> SojournError:
     """The error to raise instead of one of clickhouse-connect. Errors without a code come from the network or a proxy: later."""
-    code = getattr(error, "code", None)
     text = " ".join(str(error).split())[:500]
+    code = code_of(error)
+    if (network := _network(error)) is not None:
+        return Unavailable(f"{where}: cannot be reached: {network}")
     if code is None or code in PASSING:
-        return Unavailable(f"{where}: cannot be reached or is overloaded, trying again: {text}")
+        return Unavailable(f"{where}: cannot do it now: {text}")
     if code in _PERSON:
         return Unavailable(f"{where}: refuses us: check username, password and grants: {text}", 10.0)
     if code in MISSING:
         return Unavailable(f"{where}: a table is missing: {text}")
     return Rejected(f"{where}: cannot take this data: {text}")
+
+
+def code_of(error: Exception) -> int | None:
+    """ClickHouse's code of an error; proxies sometimes drop the header and leave only the text."""
+    code: int | None = getattr(error, "code", None)
+    found = _CODE.search(str(error)) if code is None else None
+    return int(found[1]) if found else code
+
+
+def _network(error: BaseException | None) -> str | None:
+    """What the operating system said, below the layers that wrapped it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sojourn import schema
 from sojourn.errors import ConfigError
+from sojourn.storage.failures import told
 
 if TYPE_CHECKING:
     from sojourn.storage.database import Database
@@ -70,19 +71,23 @@ def apply(database: Database, *, again: bool = False) -> list[str]:
             continue
         for statement in migration.statements:
             database.command(statement)
-        _note(database, migration.name)
+        _remember(database, migration)
         applied.append(migration.name)
     return applied
 
 
-def _note(database: Database, migration: str) -> None:
-    """Remember that it was applied; inserted like all else, since some proxies take no other form."""
+def _remember(database: Database, migration: Migration) -> None:
+    """Inserted like all else, since some proxies take no other form."""
     import pyarrow as pa
+    from clickhouse_connect.driver.exceptions import ClickHouseError
 
     from sojourn import _native
 
-    block = _native.encode_native(pa.record_batch({"Name": pa.array([migration])}), [("Name", "String")], False)
-    database.insert("schema_migrations", ["Name"], block, compressed=False, settings={})
+    block = _native.encode_native(pa.record_batch({"Name": [migration.name]}), [("Name", "String")], False)
+    try:
+        database.insert("schema_migrations", ["Name"], block, compressed=False, settings={})
+    except ClickHouseError as error:
+        raise told(error, str(database.address)) from error
 
 
 def refuse_foreign(database: Database) -> None:
