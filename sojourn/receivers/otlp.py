@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import resource
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -33,7 +34,7 @@ class Grpc(Component):
     """Where to listen. Port 0 takes any free port."""
     transport: Literal["tcp"] = "tcp"
     """Kind of socket; only tcp."""
-    max_recv_msg_size_mib: int | None = Field(default=None, gt=0, le=2048)
+    max_recv_msg_size_mib: int | None = Field(default=None, gt=0, le=1024)
     """Largest message in MiB, before and after decompression, in place of the receiver's `max_request_size`."""
 
     def settings(self) -> dict[str, object]:
@@ -69,7 +70,7 @@ class Http(Component):
     """Further paths, for senders whose path cannot be changed; the last part names the signal: `/api/public/otel/v1/traces`."""
     cors: Cors | None = None
     """Lets web pages send from a browser. Without it they cannot."""
-    max_request_body_size: Size | None = Field(default=None, gt=0)
+    max_request_body_size: Size | None = Field(default=None, gt=0, le=1024 * _MIB)
     """Largest body, before and after decompression, in place of the receiver's `max_request_size`."""
 
     def told(self) -> dict[str, list[str]]:
@@ -130,7 +131,7 @@ class Otlp(Receiver):
     """What is listened on: grpc, http or both."""
     acknowledge: Literal["received", "committed"] = "received"
     """When a sender is answered: `received` once the data is decoded and in memory, `committed` once it is stored."""
-    max_request_size: Size = Field(default=64 * _MIB, gt=0)
+    max_request_size: Size = Field(default=64 * _MIB, gt=0, le=1024 * _MIB)
     """Largest request, before and after decompression; senders of larger ones are told never to send them again."""
     max_connections: int = Field(default=4096, gt=0)
     """Connections that may be open on each port; more of them wait."""
@@ -210,10 +211,21 @@ def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]])
 
     if not isinstance(host.clock, _native.Clock):
         raise TypeError(f"the otlp receiver needs the native clock, not {type(host.clock).__name__}")
+    _make_room(description.max_connections)
     try:
         return _native.Server(json.dumps(description.settings()), lanes, host.clock)
     except OSError as error:
         raise SojournError(f"{error.filename}: {_advice(error)}") from error
+
+
+def _make_room(connections: int) -> None:
+    """Raise the limit of open files as far as this user may, as Go does for every program: else connections starve the database."""
+    wanted = 2 * connections + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS knows a lower limit than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == unlimited else min(wanted, hard), hard))
 
 
 def _advice(error: OSError) -> str:

@@ -112,15 +112,22 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn success(signal: Signal, taken: &Taken) -> Response<Reply> {
     let message = answers::response(signal, taken, Encoding::Protobuf);
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let mut response = Response::new(Reply::data(frame(&message)).with_trailers(trailers));
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
+}
+
+fn frame(message: &[u8]) -> Bytes {
+    if message.is_empty() {
+        return Bytes::from_static(&[0; PREFIX]);
+    }
     let mut framed = BytesMut::with_capacity(PREFIX + message.len());
     framed.put_u8(0);
     framed.put_u32(message.len() as u32); // two short fields
-    framed.put_slice(&message);
-    let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let mut response = Response::new(Reply::data(framed).with_trailers(trailers));
-    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
-    response
+    framed.put_slice(message);
+    framed.freeze()
 }
 
 fn refused(refusal: &Refusal) -> Response<Reply> {
