@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sojourn import _native
 from sojourn.component import Batch, Host
+from sojourn.exporters.clickhouse import Clickhouse, Inserting
 from sojourn.processors import keeping
 from sojourn.processors.lifecycle import Lifecycle
 from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions.packed import column, lists
 from sojourn.sessions.rows import pack
+from sojourn.storage.database import Database
+from sojourn.storage.history import History as RealHistory
 from tests.oracle_lifecycle import COUNTS, Limits, Trace, live, rows
 
 NOW = 1_790_000_000_000_000_000
@@ -188,23 +192,55 @@ def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBa
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
+class Tables:
+    """The same on a real database: what the exporter stores and the history reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._exporter = Inserting(Clickhouse(), database, "here")
+        self.history = RealHistory(database)
+
+    def store(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            self._exporter.export(batch)
+
+    def live(self, table: str) -> list[dict[str, Any]]:
+        rows = self._database.query_arrow(f"SELECT * FROM {self._database.name}.{table} FINAL WHERE Deleted = 0")
+        return [] if rows is None else _from_database(rows)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        sql = f"SELECT * FROM {self._database.name}.session_event_rows FINAL ORDER BY Version, SessionId, Segment, Revision, Event"
+        rows = self._database.query_arrow(sql)
+        return [] if rows is None else _from_database(rows)
+
+
+def _from_database(table: pa.Table) -> list[dict[str, Any]]:
+    table = table.combine_chunks()
+    rows = [row for batch in table.to_batches() for row in pa.Table.from_batches([_comparable(batch)]).to_pylist()]
+    for row in rows:
+        row.pop("Collector")
+    return rows
+
+
 class World:
     """One collector after another on one database."""
 
-    def __init__(self, history: bool = True, texts: Any = None, **parameters: Any) -> None:
-        self.clock, self.database = Clock(), History()
-        self._with_history, self._parameters = history, parameters
+    def __init__(self, history: bool = True, database: Any = None, native: bool = False, **parameters: Any) -> None:
+        self.clock, self.database = Clock(), database or History()
+        self._history = getattr(self.database, "history", self.database) if history else None
+        self._parameters, self._native = parameters, native
         self._lives, self._version = 0, 0
         self._stack = ExitStack()
         self.texts: Any = None
-        self.restart(texts)
+        self.restart()
 
-    def restart(self, texts: Any = None) -> None:
+    def restart(self) -> None:
         """Everything in memory is gone, without a chance to say goodbye."""
         self._lives += 1
-        self.texts = texts or Texts(self._lives)
-        host = Host(self.clock, "here", Path("."), self.texts, self.database if self._with_history else None)  # type: ignore[arg-type]
-        self.process = self._stack.enter_context(Lifecycle(**self._parameters).open(host))
+        self.texts = _native.Texts(1 << 20) if self._native else Texts(self._lives)
+        host = Host(self.clock, "here", Path("."), self.texts, self._history)
+        self.process: Any = self._stack.enter_context(Lifecycle(**self._parameters).open(host))
 
     def feed(self, *traces: Trace, commit: bool = True) -> list[Batch]:
         """One group."""
