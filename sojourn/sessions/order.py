@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from sojourn.sessions.packed import U64, Index, Mask
 _SCRAMBLE = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
 
-def where(mask: Mask) -> Index:
+def where(mask: npt.NDArray[Any]) -> Index:
     """np.flatnonzero, without what it costs on a handful of rows."""
     return mask.nonzero()[0]
 
