@@ -53,8 +53,9 @@ class Bench:
                 started(sink, "0", [self.ports["CLICKHOUSE"], self.ports["OTLP_SINK"]], BUILD / "sink.log", {}) as (sink_pid, _),
                 started(command, scenario.cores, [self.ports["GRPC"]], log, environment) as (pid, start),
             ):
+                row = {"scenario": scenario.name, "subject": subject, "start": round(start, 2), "start_cpu": round(cpu(pid), 2)}
                 time.sleep(3)
-                row = {"scenario": scenario.name, "subject": subject, "start": round(start, 2), "idle": memory(pid)}
+                row["idle"] = memory(pid)
                 before = cpu(pid)
                 time.sleep(2)
                 row["idle_share"] = round((cpu(pid) - before) / 2 * 100, 2)

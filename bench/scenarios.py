@@ -65,7 +65,7 @@ SCENARIOS = (
         "embedded",
         stored="",
         load=False,
-        promises={"idle": ("≤", 400), "start": ("≤", 2)},
+        promises={"idle": ("≤", 400), "start_cpu": ("≤", 2)},
     ),
     Scenario(
         "idle-remote",
@@ -73,7 +73,7 @@ SCENARIOS = (
         "clickhouse",
         load=False,
         peer=True,
-        promises={"idle": ("≤", 100), "start": ("≤", 1)},
+        promises={"idle": ("≤", 100), "start_cpu": ("≤", 1)},
     ),
     Scenario(
         "idle-forward",
@@ -81,6 +81,6 @@ SCENARIOS = (
         "forward",
         load=False,
         peer=True,
-        promises={"idle": ("≤", 45), "start": ("≤", 1)},
+        promises={"idle": ("≤", 45), "start_cpu": ("≤", 1)},
     ),
 )

@@ -23,14 +23,14 @@ UNITS = {
     "share": "% of a core",
     "flow": "spans/s through",
     "idle": "MiB idle",
-    "start": "s until it listens",
+    "start_cpu": "CPU-s until it listens",
     "extra": "% more CPU than on one core",
 }
 
 
 def brief(row: dict) -> str:
     """One repetition in one line."""
-    text = f"listening after {row['start']} s, idle {row['idle']:.0f} MiB"
+    text = f"listening after {row['start']} s ({row['start_cpu']} CPU), idle {row['idle']:.0f} MiB"
     if "cpu" in row:
         missing = row["accepted"] - row["delivered"]
         text += f", {row['cpu']:.2f} CPU-s/M, {row['rate'] / 1000:.0f}k spans/s, {row['loaded']:.0f} / {row['peak']:.0f} MiB"

@@ -69,7 +69,16 @@ def test_every_scenario_has_its_configurations(bench: Path) -> None:
 def test_the_table_tells_what_was_lost_and_which_promise_broke(bench: Path) -> None:
     import table
 
-    row = {"scenario": "sessions", "subject": "sojourn", "start": 0.5, "idle": 80.0, "idle_share": 0.1, "accepted": 1000, "delivered": 900}
+    row = {
+        "scenario": "sessions",
+        "subject": "sojourn",
+        "start": 0.5,
+        "start_cpu": 0.4,
+        "idle": 80.0,
+        "idle_share": 0.1,
+        "accepted": 1000,
+        "delivered": 900,
+    }
     row |= {"refused": 0, "lost": 0, "cpu": 3.1, "share": 99.0, "rate": 100, "loaded": 90.0, "peak": 120.0, "p50": 1.0, "p99": 2.0}
     text = table.render([row])
     assert "1000 ≠ 900" in text

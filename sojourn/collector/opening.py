@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from sojourn.collector.memory import leave_pandas_out
 from sojourn.collector.pipeline import Lane, Outlet, Path, Step
 from sojourn.component import Process
 
@@ -32,6 +33,8 @@ class Opening:
         self._processors = list(dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.processors))
         self._raw = any(exporter.raw for exporter in self._exporters.values())
         self._decode = bool(self._processors) or any(not exporter.raw for exporter in self._exporters.values())
+        if self._decode:
+            leave_pandas_out()
         self._host = replace(service.host, texts=_native.Texts(TEXTS) if self._decode else None)
         self._outlets: dict[str, Outlet] = {}
 
