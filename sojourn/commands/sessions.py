@@ -109,10 +109,13 @@ def _get(endpoint: str, path: str, pairs: list[tuple[str, str]]) -> bytes:
 
 def _said(error: HTTPError) -> str:
     try:
-        said = json.loads(error.read())["error"]
-    except (ValueError, KeyError, TypeError):
+        answer = json.loads(error.read())
+        said = str(answer["error"])
+        if projects := answer.get("projects"):
+            said += f": there is one with --project {', '.join(map(str, projects))}"
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"the collector answered {error.code}: is there a Sojourn at {error.url.split('/sessions')[0]}?"
-    return _plain(str(said))
+    return _plain(said)
 
 
 def _print_json(body: bytes) -> int:

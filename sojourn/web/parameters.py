@@ -125,7 +125,7 @@ def _single(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> dict[str,
     return found
 
 
-_SESSIONS: Final = (
+SESSIONS: Final = (
     *("search", "project", "user", "state", "status", "service", "model", "tag", "meta"),
     *("since", "until", "min_cost", "min_tokens", "min_wall", "sort", "limit", "after"),
 )
@@ -133,7 +133,7 @@ _SESSIONS: Final = (
 
 def sessions(pairs: Sequence[tuple[str, str]], now: int) -> Question:
     """The parameters of the list of sessions (name, value as sent), for `sessions.sql`."""
-    given = _single(pairs, _SESSIONS)
+    given = _single(pairs, SESSIONS)
     question = Question(limit=whole("limit", given.get("limit", "50"), MAX_LIMIT, 1))
     question.bound["limit"] = question.limit + 1
     _texts(question, given)
@@ -154,7 +154,11 @@ def _texts(question: Question, given: Mapping[str, str]) -> None:
 
 def _metadata(question: Question, pairs: Sequence[tuple[str, str]]) -> None:
     wanted = [(name.removeprefix("meta."), value) for name, value in pairs if name.startswith("meta.")]
-    if len(wanted) > 20 or any(not key or len(key) > _MAX_TEXT or len(value) > _MAX_TEXT for key, value in wanted):
+    if (
+        any(name == "meta" for name, _ in pairs)
+        or len(wanted) > 20
+        or any(not key or len(key) > _MAX_TEXT or len(value) > _MAX_TEXT for key, value in wanted)
+    ):
         raise BadParameter("meta: write at most 20 of meta.KEY=VALUE, with a key")
     if wanted:
         question.ask("meta", meta_keys=[key for key, _ in wanted], meta_values=[value for _, value in wanted])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sojourn.web import parameters
 from tests.web.conftest import Store, fresh_database, page
 
 HOSTILE = (
@@ -131,7 +133,7 @@ def test_a_session_in_json(store: Store, web: httpx.Client) -> None:
     [
         "limit=1001", "limit=0", "limit=x", "limit=-1", "limit=1e2", "after=xyz", "after=W10", "sort=name", "sort=Cost", "sort=cost;",
         "sort=version", "state=dead", "status=fine", "since=yesterday", "since=2026-13-01", "until=5", "min_cost=a", "min_cost=-1",
-        "min_tokens=1.5", "min_wall=60", "frobnicate=1", "meta.=x", "user=a&user=b", "user=%ff", "search=" + "x" * 5000,
+        "min_tokens=1.5", "min_wall=60", "frobnicate=1", "meta.=x", "meta=x", "user=a&user=b", "user=%ff", "search=" + "x" * 5000,
         "after=WyItZW5kIiwiMSIsIiIsImEiXQ", "after=WyItZW5kIixudWxsLCIiLCJhIl0", "sort=cost&after=WyItZW5kIiwiMjAyNSIsIiIsImEiXQ",
     ],
 )  # fmt: skip
@@ -151,8 +153,8 @@ def test_hostile_values_are_only_values(store: Store, web: httpx.Client, text: s
     store.sessions(
         {"session_id": text, "Project": text, "Name": text, "UserId": text, "Tags": [text], "Metadata": {text: text}}, {"session_id": "z"}
     )
-    for parameters in ({"search": text}, {"project": text}, {"user": text}, {"tag": text}, {f"meta.{text}": text}):
-        found = web.get("/sessions.json", params=parameters).json()["sessions"]
+    for asked in ({"search": text}, {"project": text}, {"user": text}, {"tag": text}, {f"meta.{text}": text}):
+        found = web.get("/sessions.json", params=asked).json()["sessions"]
         assert [session["session_id"] for session in found] == [text]
     first = web.get("/sessions.json", params={"limit": 1, "sort": "end"}).json()
     rest = web.get("/sessions.json", params={"limit": 1, "sort": "end", "after": first["next"]}).json()
@@ -172,6 +174,14 @@ def test_hostile_names_on_pages(store: Store, web: httpx.Client, text: str) -> N
         assert "<script" not in html
         assert "49" not in html or text != "{{7*7}}"
     assert "script" not in many.headers["content-security-policy"].replace("script-src 'none'", "")
+
+
+def test_the_document_names_every_parameter() -> None:
+    """docs/looking.md and the program know the same parameters."""
+    text = (Path(__file__).parents[2] / "docs" / "looking.md").read_text("utf-8")
+    table = text.split("| parameter | meaning |")[1].split("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)", row.split("|")[1])}
+    assert named == set(parameters.SESSIONS)
 
 
 def test_nothing_stored_yet(web: httpx.Client) -> None:

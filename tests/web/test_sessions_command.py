@@ -54,6 +54,13 @@ def test_nothing_there(endpoint: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["sessions", "list", "--meta", "k", "--endpoint", endpoint]) == 2
 
 
+def test_the_session_is_in_a_project(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever forgot the project is told which one."""
+    store.sessions({"session_id": "s", "Project": "shop"})
+    assert main(["sessions", "show", "s", "--endpoint", endpoint]) == 1
+    assert "--project shop" in capsys.readouterr().err
+
+
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     """One message that says what to do, and exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
