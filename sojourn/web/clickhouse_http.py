@@ -53,6 +53,7 @@ class ClickhouseHttp(Extension):
 
         from sojourn.web.clickhouse.app import Application
         from sojourn.web.clickhouse.engine import Engine
+        from sojourn.web.reading import stop_reading
         from sojourn.web.serving import Friends, address, listen, serving
 
         socket = listen("extensions::clickhouse_http::endpoint", self.endpoint)
@@ -66,6 +67,10 @@ class ClickhouseHttp(Extension):
         application = Application(Engine(database, limits), friends, workers, self.concurrent_queries)
         try:
             with serving(application, socket, "clickhouse_http"):
-                yield Listening({"clickhouse_http": address(socket)})
+                try:
+                    yield Listening({"clickhouse_http": address(socket)})
+                finally:
+                    stop_reading(database)
         finally:
+            stop_reading(database)  # what was asked in the last moment
             workers.shutdown(cancel_futures=True)

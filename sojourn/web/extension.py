@@ -58,7 +58,7 @@ class Web(Extension):
         from concurrent.futures import ThreadPoolExecutor
 
         from sojourn.web.app import Application
-        from sojourn.web.reading import Reading
+        from sojourn.web.reading import Reading, stop_reading
         from sojourn.web.serving import Friends, address, listen, serving
 
         socket = listen("extensions::web::endpoint", self.endpoint)
@@ -68,8 +68,12 @@ class Web(Extension):
         application = Application(reading, service.host.clock.now, friends, workers, lambda: _otlp(service.host.data_dir))
         try:
             with serving(application, socket, "web"):
-                yield Listening({"web": address(socket)})
+                try:
+                    yield Listening({"web": address(socket)})
+                finally:
+                    stop_reading(database)
         finally:
+            stop_reading(database)  # what was asked in the last moment
             workers.shutdown(cancel_futures=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -55,7 +56,11 @@ class Reading:
         Raises Unavailable if the database cannot answer now.
         """
         sql = _chosen(_statement(query), given) + "\n" + _ANSWER.replace("{seconds:UInt32}", str(self._seconds))
-        return [_row(line) for line in self._ask(sql, bound).splitlines() if line]
+        answer = self._ask(sql, bound)
+        try:
+            return [_row(line) for line in answer.splitlines() if line]
+        except (ValueError, AttributeError) as error:
+            raise Unavailable("database: answers with what is no answer: is it a ClickHouse?", 5.0) from error
 
     def _ask(self, sql: str, bound: Mapping[str, object]) -> str:
         from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -64,6 +69,13 @@ class Reading:
             return bytes(self._database.client().raw_query(sql, parameters=dict(bound))).decode("utf-8", "replace")
         except ClickHouseError as error:
             raise _told(error) from error
+
+
+def stop_reading(database: Database) -> None:
+    """Break off what still reads the embedded database, so that stopping waits for nobody. A server's queries are left alone."""
+    if database.embedded:
+        with contextlib.suppress(Exception):
+            database.client().command("KILL QUERY WHERE query_kind = 'Select' ASYNC")
 
 
 def _told(error: Exception) -> Unavailable:

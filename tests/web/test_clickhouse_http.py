@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -293,6 +295,25 @@ def test_reading_while_the_collector_writes(store: Store, database: Database) ->
         for reader in readers:
             reader.join()
         assert not failures
+
+
+def test_stopping_waits_for_no_query(database: Database) -> None:
+    """A query that would run for a minute is broken off when the collector stops."""
+    with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database)) as listening:
+        address = f"http://{listening.endpoints['clickhouse_http']}/"
+        asking = threading.Thread(target=_ask_for_long, args=(address,))
+        asking.start()
+        running = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'"
+        while database.client().command(running) == 0:
+            assert asking.is_alive()
+        began = time.monotonic()
+    assert time.monotonic() - began < 20
+    asking.join()
+
+
+def _ask_for_long(address: str) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.post(address, content="SELECT count() FROM system.numbers WHERE sipHash64(number) = 1", timeout=120)
 
 
 def test_beside_a_server_there_is_nothing_to_serve(caplog: pytest.LogCaptureFixture) -> None:
