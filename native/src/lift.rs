@@ -11,7 +11,7 @@ mod parse;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-pub use found::Found;
+pub use found::{Found, TOOL};
 
 /// Columns of one text each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,10 @@ pub enum TextSlot {
     Response,
     /// A response id told in the raw response; believed of model calls only.
     ResponseInside,
+    /// What names the tool on spans of tools only.
+    ToolEntity,
 }
-pub const TEXT_SLOTS: usize = 8;
+pub const TEXT_SLOTS: usize = 9;
 
 /// Columns of one count each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,8 @@ pub struct Plan {
     placeholders: HashSet<Box<[u8]>>,
     quoted: Vec<Box<[u8]>>,
     metadata_prefixes: Vec<Box<[u8]>>,
-    not_metadata: HashSet<Box<[u8]>>,
+    /// Members of metadata objects that identify: key of the object, name of the member.
+    not_metadata: Vec<(Box<[u8]>, Box<str>)>,
     never_session: HashSet<Box<[u8]>>,
     generic_parts: HashSet<Box<[u8]>>,
     generic_last: HashSet<Box<[u8]>>,
@@ -153,11 +156,11 @@ impl Plan {
         let from = out.len();
         out.extend(known.into_iter().flatten());
         out.extend(self.numbered.iter().filter_map(|pattern| pattern.of(key)));
-        if !known.is_some_and(|uses| uses.iter().any(|entry| identifies(entry.what))) {
-            out.extend(self.metadata_key(key));
-        }
         if self.is_generic_session(key) && !out[from..].iter().any(|entry| matches!(entry.what, Use::Session { .. })) {
             out.push(Entry::new(Use::Session { class: 0 }, GENERIC));
+        }
+        if !out[from..].iter().any(|entry| entry.path == 0 && identifies(entry.what)) {
+            out.extend(self.metadata_key(key));
         }
         for entry in &mut out[from..] {
             entry.quoted = quoted;
@@ -168,12 +171,8 @@ impl Plan {
     fn metadata_key(&self, key: &[u8]) -> Option<Entry> {
         let place = self.metadata_prefixes.iter().position(|prefix| key.starts_with(prefix))?;
         let prefix = self.metadata_prefixes[place].len();
-        let name = &key[prefix..];
-        if name.is_empty() || self.not_metadata.contains(name) {
-            return None;
-        }
-        let prefix = u16::try_from(prefix).ok()?;
-        Some(Entry::new(Use::Metadata { prefix }, place as u32))
+        let length = u16::try_from(prefix).ok()?;
+        (key.len() > prefix).then(|| Entry::new(Use::Metadata { prefix: length }, place as u32))
     }
 
     /// `….metadata.….session_id` and its like: frameworks that nobody has heard of yet.

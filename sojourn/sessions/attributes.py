@@ -133,6 +133,7 @@ MODEL: list[Entry] = [
     "ai.response.model",
     "llm.response.model_name",
     "langfuse.observation.model.name",
+    *inside("output.value", "generations.0.0.generation_info.model_name"),  # OpenInference, streamed by LangChain
     "llm.model_name",  # OpenInference
     # the one asked for
     "gen_ai.request.model",
@@ -163,6 +164,8 @@ TOOL: list[Entry] = [
     "tool_name",  # Claude Code
     "function_name",  # Gemini CLI
 ]
+TOOL_ENTITY: list[Entry] = ["traceloop.entity.name"]
+"""Names the tool on spans of kind tool; there, else, what stands behind `execute_tool ` in the span's name."""
 
 RESPONSE: list[Entry] = ["gen_ai.response.id", "ai.response.id", "llm.response.id"]
 RESPONSE_INSIDE: list[Entry] = inside("output.value", "id")
@@ -296,14 +299,13 @@ ERROR: list[Entry] = ["error.type"]
 
 _COMMON_KINDS = {
     **dict.fromkeys(("llm", "generation", "chat", "completion", "chat_model", "model", "llm_request"), "llm"),
-    **dict.fromkeys(("embedding", "embeddings"), "embedding"),
+    **dict.fromkeys(("embedding", "embeddings", "embed"), "embedding"),
     **dict.fromkeys(("reranker", "rerank"), "rerank"),
     **dict.fromkeys(("tool", "tool_call", "execute_tool", "tool.execution"), "tool"),
     **dict.fromkeys(("agent", "invoke_agent", "create_agent"), "agent"),
     **dict.fromkeys(("chain", "workflow", "task", "operation", "session", "invoke_workflow", "interaction", "parser"), "chain"),
     **dict.fromkeys(("retriever", "retrieval"), "retriever"),
     **dict.fromkeys(("guardrail", "evaluator", "prompt"), None),
-    **dict.fromkeys(("span", "event", "function"), "span"),
 }
 _KINDS = {value: kind or value for value, kind in _COMMON_KINDS.items()}
 
@@ -354,6 +356,7 @@ AGENT_NAMES = ("agent_step",)
 USER_INPUT: list[Entry] = [
     "gen_ai.input.messages",  # OpenTelemetry, Pydantic AI, Traceloop, Microsoft
     "llm.input_messages.N.message.content",  # OpenInference
+    "llm.input_messages.N.message.contents.0.message_content.text",
     "gen_ai.prompt.N.content",  # Traceloop before 0.5
     "langfuse.observation.input",
     "langfuse.trace.input",
@@ -393,6 +396,7 @@ TOOL_INPUT: list[Entry] = [
 OUTPUT: list[Entry] = [
     "gen_ai.output.messages",
     "llm.output_messages.N.message.content",
+    "llm.output_messages.N.message.contents.0.message_content.text",
     "gen_ai.completion.N.content",
     "langfuse.observation.output",
     "langfuse.trace.output",
@@ -453,15 +457,7 @@ METADATA_PREFIXES = (
 """What stands behind one of these is a metadata key."""
 
 METADATA: list[Entry] = ["metadata", "langfuse.trace.metadata", "langfuse.observation.metadata", "braintrust.metadata", "latitude.metadata"]
-"""JSON objects of metadata."""
-
-NOT_METADATA = (
-    *("session_id", "sessionId", "session.id", "session_name", "sessionName", "langfuse_session_id"),
-    *("thread_id", "threadId", "conversation_id", "conversationId", "chatId"),
-    *("user_id", "userId", "user.id", "langfuse_user_id"),
-    *("tags", "langfuse_tags", "prompt_name", "promptName", "trace_name", "traceName", "props"),
-)
-"""Metadata keys that serve as id, name, user or tags, and so are not told again."""
+"""JSON objects of metadata. What serves as session, session name, prompt name, user or tag is not told again as metadata."""
 
 _COLUMNS: dict[str, list[Entry]] = {
     "session_name": SESSION_NAME,
@@ -470,6 +466,7 @@ _COLUMNS: dict[str, list[Entry]] = {
     "model": MODEL,
     "provider": PROVIDER,
     "tool": TOOL,
+    "tool_entity": TOOL_ENTITY,
     "response": RESPONSE,
     "response_inside": RESPONSE_INSIDE,
     "input_tokens": INPUT_TOKENS,
@@ -541,7 +538,6 @@ def _texts() -> Iterator[tuple[str, Iterable[str]]]:
     yield "never_model", NEVER_MODEL_VALUES
     yield "agent_names", AGENT_NAMES
     yield "metadata_prefixes", METADATA_PREFIXES
-    yield "not_metadata", NOT_METADATA
     yield "never_session", NEVER_SESSION
     yield "generic_parts", GENERIC_PARTS
     yield "generic_last", GENERIC_LAST

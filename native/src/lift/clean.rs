@@ -93,6 +93,7 @@ pub fn count(value: &AnyValue<'_>) -> Option<(u32, bool)> {
     let number = match *value {
         AnyValue::Int(number) => i128::from(number),
         AnyValue::Double(number) if number.is_infinite() => i128::MAX.wrapping_mul(number.signum() as i128),
+        AnyValue::Double(number) if number.abs() < 1e15 => number.trunc() as i128,
         _ => decimal(value, 0)?,
     };
     match u32::try_from(number) {
@@ -233,6 +234,7 @@ mod tests {
             (AnyValue::Double(f64::INFINITY), Some((u32::MAX, true))),
             (AnyValue::Double(f64::NEG_INFINITY), Some((0, true))),
             (AnyValue::Double(f64::NAN), None),
+            (AnyValue::Double(12.7), Some((12, false))),
             (text(" 17 "), Some((17, false))),
             (text("\"17\""), Some((17, false))),
             (text("1.7e1"), Some((17, false))),

@@ -19,6 +19,8 @@ const MAX_METADATA: usize = 64;
 const MAX_METADATA_VALUE: usize = 256;
 const MAX_TAGS: usize = 256;
 const MAX_PREVIEW: usize = 500;
+/// Position of `tool` in KINDS.
+pub const TOOL: u8 = 4;
 
 struct Id<'a> {
     order: u32,
@@ -46,7 +48,7 @@ pub struct Found<'a> {
     input: (u32, AnyValue<'a>),
     output: (u32, AnyValue<'a>),
     metadata: Vec<Meta<'a>>,
-    tags: (u32, Vec<Bytes<'a>>),
+    tags: Vec<Bytes<'a>>,
     flags: u32,
 }
 
@@ -64,7 +66,7 @@ impl Default for Found<'_> {
             input: (NOTHING, AnyValue::Empty),
             output: (NOTHING, AnyValue::Empty),
             metadata: Vec::new(),
-            tags: (NOTHING, Vec::new()),
+            tags: Vec::new(),
             flags: 0,
         }
     }
@@ -73,12 +75,12 @@ impl Default for Found<'_> {
 impl<'a> Found<'a> {
     /// Forgets the last span.
     pub fn clear(&mut self) {
-        let (mut metadata, mut tags) = (std::mem::take(&mut self.metadata), std::mem::take(&mut self.tags.1));
+        let (mut metadata, mut tags) = (std::mem::take(&mut self.metadata), std::mem::take(&mut self.tags));
         metadata.clear();
         tags.clear();
         *self = Self::default();
         self.metadata = metadata;
-        self.tags.1 = tags;
+        self.tags = tags;
     }
 
     /// Sets a flag by hand.
@@ -103,12 +105,12 @@ impl<'a> Found<'a> {
             Use::NeverModel => {
                 self.never_model |= matches!(*value, AnyValue::Text(text) if plan.never_model.iter().any(|name| **name == *text))
             }
-            Use::Error => self.error(plan, value),
+            Use::Error => self.flags |= flags::ERROR,
             Use::Input { user } => self.input(plan, entry, user, value),
             Use::Output => self.output(plan, entry, value),
-            Use::Tags => self.tags(plan, entry, value),
-            Use::Metadata { prefix } => self.meta(plan, entry, &key[usize::from(prefix)..], value),
-            Use::MetadataObject => self.meta_object(plan, entry, value),
+            Use::Tags => self.tags(plan, value),
+            Use::Metadata { prefix } => self.add_meta(entry.order, Cow::Borrowed(&key[usize::from(prefix)..]), text_of(value, true)),
+            Use::MetadataObject => self.meta_object(plan, entry, key, value),
         }
     }
 
@@ -201,18 +203,12 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn error(&mut self, plan: &Plan, value: &AnyValue<'a>) {
-        if scalar(value).and_then(|text| valid(text, &plan.placeholders)).is_some() {
-            self.flags |= flags::ERROR;
-        }
-    }
-
     fn input(&mut self, plan: &Plan, entry: &Entry, user: bool, value: &AnyValue<'a>) {
-        if (entry.order < self.input.0 || user) && says_something(plan, value) {
-            self.flags |= if user { flags::INPUT } else { 0 };
-            if entry.order < self.input.0 {
-                self.input = (entry.order, *value);
-            }
+        if user && is_told(plan, value) {
+            self.flags |= flags::INPUT;
+        }
+        if entry.order < self.input.0 && says_something(plan, value) {
+            self.input = (entry.order, *value);
         }
     }
 
@@ -222,53 +218,45 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn tags(&mut self, plan: &Plan, entry: &Entry, value: &AnyValue<'a>) {
-        if entry.order >= self.tags.0 {
-            return;
-        }
-        let mut tags = tags_of(value);
-        tags.retain_mut(|tag| valid(std::mem::take(tag), &plan.placeholders).map(|text| *tag = text).is_some());
-        if !tags.is_empty() {
-            self.tags = (entry.order, tags);
-        }
+    fn tags(&mut self, plan: &Plan, value: &AnyValue<'a>) {
+        let tags = tags_of(value).into_iter().filter_map(|tag| valid(tag, &plan.placeholders));
+        self.tags.extend(tags);
     }
 
-    fn meta(&mut self, plan: &Plan, entry: &Entry, key: &'a [u8], value: &AnyValue<'a>) {
-        let text = text_of(value, entry.quoted);
-        self.add_meta(plan, entry.order, Cow::Borrowed(key), text);
-    }
-
-    fn meta_object(&mut self, plan: &Plan, entry: &Entry, value: &AnyValue<'a>) {
+    fn meta_object(&mut self, plan: &Plan, entry: &Entry, object: &[u8], value: &AnyValue<'a>) {
         let order = entry.order | 0x8000_0000; // single keys before whole objects
-        match unquoted(text_of(value, false), true) {
+        let told = |name: &str| !plan.not_metadata.iter().any(|(key, member)| **key == *object && **member == *name);
+        match text_of(value, true) {
             Cow::Borrowed(text) => {
-                for (key, value) in Members::of(text).into_iter().flatten().take(MAX_METADATA * 16) {
-                    let key = match key {
-                        Cow::Borrowed(key) => Cow::Borrowed(key.as_bytes()),
-                        Cow::Owned(key) => Cow::Owned(key.into_bytes()),
-                    };
-                    if !plan.not_metadata.contains(&*key) {
-                        self.add_meta(plan, order, key, inside::plain(value).unwrap_or_default());
-                    }
+                for (name, value) in members(text).filter(|(name, _)| told(name)) {
+                    self.add_meta(order, bytes_of(name), inside::plain(value).unwrap_or_default());
                 }
             }
             Cow::Owned(text) => {
-                for (key, value) in Members::of(&text).into_iter().flatten().take(MAX_METADATA * 16) {
-                    if !plan.not_metadata.contains(key.as_bytes()) {
-                        let value = inside::plain(value).unwrap_or_default().into_owned();
-                        self.add_meta(plan, order, key.into_owned().into_bytes().into(), value.into());
-                    }
+                for (name, value) in members(&text).filter(|(name, _)| told(name)) {
+                    let value = inside::plain(value).unwrap_or_default().into_owned();
+                    self.add_meta(order, name.into_owned().into_bytes().into(), value.into());
                 }
             }
         }
     }
 
-    fn add_meta(&mut self, plan: &Plan, order: u32, key: Bytes<'a>, value: Bytes<'a>) {
-        if let Some(value) = valid(value, &plan.placeholders)
-            && !key.is_empty()
-        {
+    fn add_meta(&mut self, order: u32, key: Bytes<'a>, value: Bytes<'a>) {
+        if !key.is_empty() {
             self.metadata.push(Meta { key, order, value });
         }
+    }
+}
+
+/// Members of a metadata object, more than are ever kept of it.
+fn members(text: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+    Members::of(text).into_iter().flatten().take(MAX_METADATA * 16)
+}
+
+fn bytes_of(text: Cow<'_, str>) -> Bytes<'_> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
 
@@ -290,6 +278,14 @@ impl<'a> Found<'a> {
             return cut_bytes(text, MAX_TEXT);
         }
         text
+    }
+
+    /// Which slot has the tool of a span of this kind.
+    pub fn tool_slot(&self, kind: u8) -> TextSlot {
+        match self.texts[TextSlot::Tool as usize].0 {
+            NOTHING if kind == TOOL => TextSlot::ToolEntity,
+            _ => TextSlot::Tool,
+        }
     }
 
     /// Which slot has the response id of a span of this kind.
@@ -362,7 +358,7 @@ impl<'a> Found<'a> {
 
     /// Calls `facet` with each tag, sorted.
     pub fn each_tag(&mut self, mut facet: impl FnMut(&[u8])) {
-        let tags = &mut self.tags.1;
+        let tags = &mut self.tags;
         if tags.is_empty() {
             return;
         }
@@ -438,6 +434,15 @@ fn unquoted(text: Bytes<'_>, quoted: bool) -> Bytes<'_> {
     match inside::string(&text) {
         Some(inner) => Cow::Owned(inner.into_owned().into_bytes()),
         None => text,
+    }
+}
+
+/// Whether there is an input, if only an empty one.
+fn is_told(plan: &Plan, value: &AnyValue<'_>) -> bool {
+    match *value {
+        AnyValue::Text(text) => text.is_empty() || valid(Cow::Borrowed(text), &plan.placeholders).is_some(),
+        AnyValue::List(_) | AnyValue::Map(_) => true,
+        _ => false,
     }
 }
 

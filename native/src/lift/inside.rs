@@ -6,8 +6,13 @@ use std::borrow::Cow;
 /// Longer texts are not looked into beyond this.
 const LOOKED_AT: usize = 1 << 20;
 
-/// The value at `path` (member names joined by dots), as it stands in the text. `*` stands for the sum of all numbers, see `sum`.
+/// The value at `path` (names of members and numbers of elements, joined by dots), as it stands in the text.
 pub fn find<'a>(text: &'a [u8], path: &str) -> Option<&'a [u8]> {
+    if let Some(mut elements) = Elements::of(text) {
+        let (number, rest) = path.split_once('.').unwrap_or((path, ""));
+        let element = elements.nth(number.parse().ok()?)?;
+        return if rest.is_empty() { Some(element) } else { find(element, rest) };
+    }
     Members::of(text)?.find_map(|(name, value)| {
         if name == path {
             return Some(value);
@@ -131,16 +136,34 @@ pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
     Some(String::from_utf8_lossy(inner))
 }
 
-/// A value as plain text: the content of a string, anything else as it stands; None for null.
+/// A value as plain text: the content of a string, objects and arrays without blanks, anything else as it stands; None for null.
 pub fn plain(value: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if value == b"null" {
-        return None;
+    match value.first()? {
+        b'n' if value == b"null" => None,
+        b'"' => Some(match string(value)? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }),
+        b'{' | b'[' => Some(Cow::Owned(compact(value))),
+        _ => Some(Cow::Borrowed(value)),
     }
-    Some(match string(value) {
-        Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
-        Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-        None => Cow::Borrowed(value),
-    })
+}
+
+/// JSON without the blanks between its parts.
+fn compact(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let end = match text[at] {
+            b'"' => string_end(&text[at..]).map_or(text.len(), |end| at + end),
+            _ => at + 1,
+        };
+        if !text[at].is_ascii_whitespace() {
+            out.extend_from_slice(&text[at..end]);
+        }
+        at = end;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -154,6 +177,10 @@ mod tests {
         assert_eq!(find(text, "a.b.c"), Some(&br#"[1, "}"]"#[..]));
         assert_eq!(find(text, "e").map(plain), Some(None));
         assert_eq!(find(text, "f"), None);
+        assert_eq!(find(text, "a.b.c.1"), Some(&br#""}""#[..]));
+        assert_eq!(find(text, "a.b.c.2"), None);
+        assert_eq!(find(br#"[[{"m": 7}]]"#, "0.0.m"), Some(&b"7"[..]));
+        assert_eq!(plain(br#"{"a": [1, "x y"] }"#), Some(br#"{"a":[1,"x y"]}"#[..].into()));
         assert_eq!(
             find(br#"{"s": "x\"y\u00e9"}"#, "s").and_then(plain),
             Some("x\"yé".as_bytes().into())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use};
+use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use, identifies};
 use crate::schema::KINDS;
 
 type Read<T> = Result<T, String>;
@@ -26,7 +26,7 @@ pub fn plan(json: &str) -> Read<Plan> {
         placeholders: texts(member(root, "placeholders")?)?.collect(),
         quoted: texts(member(root, "quoted")?)?.collect(),
         metadata_prefixes: texts(member(root, "metadata_prefixes")?)?.collect(),
-        not_metadata: texts(member(root, "not_metadata")?)?.collect(),
+        not_metadata: Vec::new(),
         never_session: texts(member(root, "never_session")?)?.collect(),
         generic_parts: texts(member(root, "generic_parts")?)?.collect(),
         generic_last: texts(member(root, "generic_last")?)?.collect(),
@@ -45,6 +45,10 @@ fn add(plan: &mut Plan, column: &str, place: usize, from: &Map<String, Value>) -
     let mut entry = Entry::new(meaning(plan, column, from)?, order);
     if let Some(path) = from.get("path") {
         plan.paths.push(text(path)?.into());
+        if identifies(entry.what) {
+            plan.not_metadata
+                .push((text(member(from, "key")?)?.as_bytes().into(), text(path)?.into()));
+        }
         entry.path = u16::try_from(plan.paths.len() - 1).map_err(|_| "too many paths")?;
     }
     let key = text(member(from, "key")?)?;
@@ -76,6 +80,7 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
         "provider" => Use::Text(TextSlot::Provider),
         "tool" => Use::Text(TextSlot::Tool),
         "response" => Use::Text(TextSlot::Response),
+        "tool_entity" => Use::Text(TextSlot::ToolEntity),
         "response_inside" => Use::Text(TextSlot::ResponseInside),
         "input_tokens" => Use::Count(CountSlot::Input),
         "output_tokens" => Use::Count(CountSlot::Output),

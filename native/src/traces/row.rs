@@ -1,7 +1,7 @@
 //! The row of one span, once all of it is known.
 
 use super::{Request, Source, Span};
-use crate::lift::{CountSlot, TextSlot};
+use crate::lift::{CountSlot, TOOL, TextSlot};
 use crate::schema::{Fact, facets, flags};
 
 /// `Fact::id_class` of a span without session id.
@@ -32,7 +32,7 @@ impl Request<'_, '_> {
         };
         self.contrib(source, span, &mut fact);
         self.session(source, &mut fact);
-        self.lifted(&mut fact);
+        self.lifted(span, &mut fact);
         self.facets();
         fact.flags = self.flags(span, &fact);
         self.columns.facts.push(fact);
@@ -78,19 +78,28 @@ impl Request<'_, '_> {
         }
     }
 
-    fn lifted(&mut self, fact: &mut Fact) {
+    fn lifted(&mut self, span: &Span<'_>, fact: &mut Fact) {
         let (columns, found) = (&mut *self.columns, &mut self.found);
-        let response = found.response_slot(fact.kind);
+        let (tool, response) = (found.tool_slot(fact.kind), found.response_slot(fact.kind));
         for (dict, slot, hash) in [
             (&mut columns.users, TextSlot::User, &mut fact.user),
             (&mut columns.models, TextSlot::Model, &mut fact.model),
             (&mut columns.providers, TextSlot::Provider, &mut fact.provider),
-            (&mut columns.tools, TextSlot::Tool, &mut fact.tool),
             (&mut columns.responses, response, &mut fact.response),
         ] {
             let word = dict.push(found.text_in(slot));
             *hash = dict.hash(word);
         }
+        let named = span
+            .name
+            .strip_prefix(b"execute_tool ")
+            .filter(|_| fact.kind == TOOL)
+            .unwrap_or_default();
+        let tool = match found.text_in(tool) {
+            b"" => columns.tools.push(named),
+            told => columns.tools.push(told),
+        };
+        fact.tool = columns.tools.hash(tool);
         let input = columns.inputs.push(&found.input_preview());
         fact.input = columns.inputs.hash(input);
         let output = columns.outputs.push(&found.output_preview());
