@@ -1,0 +1,94 @@
+"""Stored rows are packed again into what decoding gave, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sojourn import _native
+from tests.native.decoding import FACT, Decoder, decode, facts, request
+from tests.native.test_decode_properties import requests
+from tests.recordings import tape
+
+UNSETTLED = ("SpanKind", "ResourceAttributes", "SpanAttributes", "_fact", "_facets", "_total_tokens")
+
+
+def again(columns: pa.RecordBatch, texts: _native.Texts) -> pa.RecordBatch:
+    return pa.record_batch(_native.facts(columns.drop_columns(list(UNSETTLED)), texts))
+
+
+def same(columns: pa.RecordBatch, texts: _native.Texts) -> None:
+    packed = again(columns, texts)
+    assert packed.column("_fact").equals(columns.column("_fact"))
+    assert packed.column("_facets").equals(columns.column("_facets"))
+
+
+@given(requests())
+@settings(max_examples=60, deadline=None)
+def test_packing_again_gives_what_decoding_gave(message: ExportTraceServiceRequest) -> None:
+    """For any spans, as long as traces are numbered in order of appearance."""
+    decoder = Decoder()
+    decoder.push(message)
+    columns = decoder.columns()
+    if columns is not None:
+        same(columns, decoder.texts)
+
+
+@pytest.mark.parametrize("name", tape.NAMES)
+def test_recordings_are_packed_again(name: str) -> None:
+    """All lifted columns of real telemetry."""
+    decoder = Decoder()
+    for each in tape.traces(name):
+        decoder.push(each.body, each.content_type)
+    columns = decoder.columns()
+    assert columns is not None
+    same(columns, decoder.texts)
+
+
+def test_columns_may_have_the_types_of_a_database() -> None:
+    """Plain or large texts instead of dictionaries, other widths, slices."""
+    decoder = Decoder()
+    for number in range(4):
+        decoder.push(
+            request(
+                {"service.namespace": "p"},
+                attributes={"session.id": f"s{number}", "metadata": '{"a": 1}'},
+                trace_id=bytes([number + 1]) * 16,
+            )
+        )
+    columns = decoder.columns()
+    assert columns is not None
+    plain = {name: _plain(columns.column(name)) for name in columns.schema.names if name not in UNSETTLED}
+    packed = again_plain(pa.record_batch(plain).slice(1), decoder.texts)
+    expected = facts(columns)[1:].copy()
+    expected["trace"] -= 1
+    assert np.array_equal(packed, expected)
+
+
+def again_plain(records: pa.RecordBatch, texts: _native.Texts) -> Any:
+    found = pa.record_batch(_native.facts(records, texts))
+    return np.frombuffer(found.column("_fact").buffers()[1], FACT, len(found))
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        return array.cast(pa.large_utf8())
+    if pa.types.is_list(array.type) and pa.types.is_dictionary(array.type.value_type):
+        return array.cast(pa.large_list(pa.utf8()))
+    return array
+
+
+def test_a_missing_column_is_named() -> None:
+    """So that the reader of the message knows what to select."""
+    texts = _native.Texts(1 << 20)
+    with pytest.raises(ValueError, match="Duration"):
+        _native.facts(decode(request()).drop_columns(["Duration"]), texts)
+    columns = decode(request())
+    wrong = columns.set_column(columns.schema.get_field_index("Version"), "Version", pa.array([1]))
+    with pytest.raises(ValueError, match="Version"):
+        _native.facts(wrong, texts)
