@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -18,10 +19,9 @@ from sojourn.sessions.answer import Answer, answer
 from sojourn.sessions.events import differences, event_records
 from sojourn.sessions.gather import Gathered, Pile, gather, pile
 from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
-from sojourn.sessions.live import NOTHING, Kept, Known, Live, Stored
-from sojourn.sessions.order import where
+from sojourn.sessions.live import NOTHING, Kept, Key, Known, Live, Stored
+from sojourn.sessions.order import distinct, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, hashes, take, view
-from sojourn.sessions.records import Key
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.versions import Versions
 
@@ -38,7 +38,7 @@ class Touched:
     """Sessions to answer for, by number; the hashes of their keys are sorted."""
 
     keys: U64
-    names: list[str]
+    names: list[Key]
     """`tenant \\0 project \\0 session id`"""
     before: Known
     """What was last told of each."""
@@ -53,7 +53,7 @@ class Staged:
     """What the state becomes once the rows are stored."""
 
     keys: list[int]
-    names: list[str]
+    names: list[Key]
     known: Known
     kept: list[Kept]
     gone: Mask
@@ -133,7 +133,7 @@ class Keeping:
     def _touched(self, batch: pa.RecordBatch) -> Touched:
         """The sessions of new trace rows, with all trace rows that are known of them."""
         new = view(batch.column("_trace"), TRACE)
-        keys, first, number = np.unique(new["session"], return_index=True, return_inverse=True)
+        keys, first, number = distinct(new["session"])
         facets, row = _facets(batch.column("_facets"))
         mine = keys.tolist()
         slots = self._live.find(mine)
@@ -151,7 +151,7 @@ class Keeping:
         order = np.argsort(keys)
         keys, slots = keys.take(order), slots.take(order)
         before, kept, names = self._live.known(slots), self._live.kept(slots), self._live.names(slots)
-        stored = self._read_back(keys, names, before, np.array([not each.rows for each in kept]))
+        stored = self._read_back(keys, names, before, np.array([not rows for rows, _ in kept]))
         whole = pile(stored, _unpack(kept))
         return Touched(keys, names, before, whole, len(whole.rows))
 
@@ -160,7 +160,7 @@ class Keeping:
 
     def _overlay(self, keys: list[int], before: Known, kept: list[Kept]) -> Mask:
         """Go on from what was produced since the last commit, where something was. Tells whose trace rows are not in memory."""
-        lost = np.array([not each.rows for each in kept])
+        lost = np.array([not rows for rows, _ in kept])
         for staged in self._staged:
             for number, key in enumerate(keys):
                 at = staged.place.get(key)
@@ -191,7 +191,7 @@ class Keeping:
         """Fold the sessions, tell what is new of them, and stage it."""
         gathered = gather(touched.pile, len(touched.keys))
         version = self._versions.next(now)
-        keys = [_key(name) for name in touched.names]
+        keys = touched.names
         revision = touched.before.revision + np.uint64(1)
         after = Known.nothing(len(keys))
         after.revision[:], after.folded[:] = revision, now
@@ -249,14 +249,14 @@ class Keeping:
         assert self._history is not None
         versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
         table = self._history.open_sessions()
-        names = _joined(table)
-        keys = hashes(self._texts, pa.array(names, pa.string())).tolist()
+        names = _keys(table)
+        keys = hashes(self._texts, pa.array(["\0".join(name) for name in names], pa.string())).tolist()
         known = _stored_known(table)
         known.deadline[:] = deadlines(known.heard, known.heard, known.state, self._rules)
         self._live.put(keys, names, known, [NOTHING] * len(keys))
         self._versions, self._stored, self._awake = versions, stored, True
 
-    def _read_back(self, keys: U64, names: list[str], before: Known, lost: Mask) -> Pile:
+    def _read_back(self, keys: U64, names: list[Key], before: Known, lost: Mask) -> Pile:
         """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
         unknown = lost & (before.segments == 0)
         if self._history is None or not lost.any():
@@ -264,27 +264,22 @@ class Keeping:
         maybe = where(unknown)
         stored = [at for at in maybe.tolist() if self._stored is not None and _digest(names[at]) in self._stored]
         if stored:
-            table = self._history.sessions([_key(names[at]) for at in stored])
+            table = self._history.sessions([names[at] for at in stored])
             place = {names[at]: at for at in stored}
-            before.put(np.array([place[name] for name in _joined(table)], np.intp), _stored_known(table))
+            before.put(np.array([place[name] for name in _keys(table)], np.intp), _stored_known(table))
         wanted = [*where(lost & ~unknown).tolist(), *stored]
         if not wanted:
             return pile()
-        table = self._history.trace_rows_of_sessions([_key(names[at]) for at in wanted])
+        table = self._history.trace_rows_of_sessions([names[at] for at in wanted])
         rows, facets, counts = pack(table, self._texts)
         session = np.searchsorted(keys, rows["session"])
         return Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
 
 
-def _key(name: str) -> Key:
-    tenant, project, session = name.split("\0", 2)
-    return tenant, project, session
-
-
-def _digest(name: str) -> int:
+def _digest(key: Key) -> int:
     from sojourn import _native
 
-    return _native.digest(name.encode())
+    return _native.digest("\0".join(key).encode())
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:
@@ -294,20 +289,20 @@ def _facets(lists: pa.Array) -> tuple[Rows, Index]:
     return facets, np.repeat(np.arange(len(lists)), cuts[1:] - cuts[:-1])
 
 
-def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[str]:
+def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[Key]:
     """The names of sessions: as they are known, else from the first row that names each."""
     names = live.names(slots)
-    new = where(slots < 0).tolist()
-    if new:
-        told = [batch.column(column).to_numpy(zero_copy_only=False) for column in ("Tenant", "Project", "SessionId")]
-        for at in new:
-            names[at] = "\0".join([column[first[at]] for column in told])
+    new = where(slots < 0)
+    if len(new):
+        rows = first.take(new)
+        told = (batch.column(column).to_numpy(zero_copy_only=False).take(rows).tolist() for column in ("Tenant", "Project", "SessionId"))
+        for at, name in zip(new.tolist(), zip(*told, strict=True), strict=True):
+            names[at] = name
     return names
 
 
-def _joined(table: pa.Table) -> list[str]:
-    columns = (table.column(name).to_pylist() for name in ("Tenant", "Project", "SessionId"))
-    return ["\0".join(each) for each in zip(*columns, strict=True)]
+def _keys(table: pa.Table) -> list[Key]:
+    return list(zip(*(table.column(name).to_pylist() for name in ("Tenant", "Project", "SessionId")), strict=True))
 
 
 def _stored_known(table: pa.Table) -> Known:
@@ -351,12 +346,14 @@ def _vanished(keys: list[Key], before: Known, after: Known, version: int) -> lis
 
 def _unpack(kept: list[Kept]) -> Pile:
     """Rows as they were kept, one session after the other."""
-    rows = np.frombuffer(b"".join(each.rows for each in kept), TRACE)
-    facets = np.frombuffer(b"".join(each.facets for each in kept), TRACE_FACET)
-    counts = np.fromiter((len(each.rows) for each in kept), np.intp, len(kept)) // TRACE.itemsize
-    facet_counts = np.fromiter((len(each.facets) for each in kept), np.intp, len(kept)) // TRACE_FACET.itemsize
-    row = facets["spare"] + np.repeat(np.cumsum(counts) - counts, facet_counts)
-    return Pile(rows, np.repeat(np.arange(len(kept)), counts), facets, row)
+    if kept.count(NOTHING) == len(kept):
+        return pile()
+    rows, facets = zip(*kept, strict=True)
+    counts = np.array(list(map(len, rows)), np.intp) // TRACE.itemsize
+    facet_counts = np.array(list(map(len, facets)), np.intp) // TRACE_FACET.itemsize
+    said = np.frombuffer(b"".join(facets), TRACE_FACET)
+    row = said["spare"] + np.repeat(counts.cumsum() - counts, facet_counts)
+    return Pile(np.frombuffer(b"".join(rows), TRACE), np.repeat(np.arange(len(kept)), counts), said, row)
 
 
 def _cut(gathered: Gathered) -> list[Kept]:
@@ -365,14 +362,14 @@ def _cut(gathered: Gathered) -> list[Kept]:
     facets = gathered.facets
     facets["spare"] = gathered.facet_row - np.repeat(first, gathered.facet_counts)
     plain, said = gathered.rows.tobytes(), facets.tobytes()
-    cuts = _ends(gathered.counts, TRACE.itemsize)
-    facet_cuts = _ends(gathered.facet_counts, TRACE_FACET.itemsize)
-    parts = zip(cuts, cuts[1:], facet_cuts, facet_cuts[1:], strict=False)
-    return [Kept(plain[begin:end], said[from_:to]) for begin, end, from_, to in parts]
+    return list(
+        zip(_slices(plain, gathered.counts, TRACE.itemsize), _slices(said, gathered.facet_counts, TRACE_FACET.itemsize), strict=True)
+    )
 
 
-def _ends(counts: Index, size: int) -> list[int]:
-    return [0, *(np.cumsum(counts) * size).tolist()]
+def _slices(plain: bytes, counts: Index, size: int) -> list[bytes]:
+    cuts = [0, *(counts.cumsum() * size).tolist()]
+    return [plain[begin:end] for begin, end in pairwise(cuts)]
 
 
 def _of_session(whole: Pile, number: int) -> Pile:
@@ -392,7 +389,7 @@ def _part(whole: Pile, mine: Index) -> Pile:
 def _as_bytes(part: Pile) -> Kept:
     facets: Rows = concat(part.facets).copy()
     facets["spare"] = part.row
-    return Kept(part.rows.tobytes(), facets.tobytes())
+    return part.rows.tobytes(), facets.tobytes()
 
 
 def _without(touched: Touched, large: Mask) -> Touched | None:

@@ -12,10 +12,10 @@ import pyarrow as pa
 from sojourn.schema import SESSION_EVENT_ROWS
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.lifecycle import ENDED, IDLE, REASONS, Rules
-from sojourn.sessions.live import Known
+from sojourn.sessions.live import Key, Known
 from sojourn.sessions.order import where
-from sojourn.sessions.packed import Index, Mask
-from sojourn.sessions.records import Key, codes, plain, times
+from sojourn.sessions.packed import Index, Mask, numbers
+from sojourn.sessions.records import codes, times
 
 EVENTS: Final = ("session.start", "session.rotated", "session.reopened", "session.updated", "session.idle", "session.end")
 START, ROTATED, REOPENED, UPDATED, WENT_IDLE, END = range(6)
@@ -93,15 +93,15 @@ def event_records(
     columns = {
         "Time": times(np.full(count, now, np.int64)),
         **{name: pa.array([key[at] for key in mine], pa.string()) for at, name in enumerate(("Tenant", "Project", "SessionId"))},
-        "Segment": plain(answer.number.take(events.group)),
+        "Segment": numbers(answer.number.take(events.group)),
         "SegmentStart": times(answer.summary.start.take(events.group)),
-        "Revision": plain(revision.take(session)),
+        "Revision": numbers(revision.take(session)),
         "Event": codes(events.what, EVENTS),
         "Reason": codes(events.why, WHY),
         "Attributes": pa.MapArray.from_arrays(
             pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()), pa.array([], pa.string())
         ),
-        "Version": plain(np.full(count, version, np.uint64)),
+        "Version": numbers(np.full(count, version, np.uint64)),
     }
     names = [column.name for column in SESSION_EVENT_ROWS.columns if column.name != "Collector"]
     return pa.RecordBatch.from_arrays([columns[name] for name in names], names)

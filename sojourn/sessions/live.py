@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from sys import intern
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -52,16 +53,15 @@ class Known:
             column[which] = values
 
 
-class Kept(NamedTuple):
-    """The trace rows of a session, each trace once, as bytes."""
+Key = tuple[str, str, str]
+"""Tenant, project and session id."""
 
-    rows: bytes
-    """TRACE rows."""
-    facets: bytes
-    """TRACE_FACET rows; `spare` is the place of the row that each belongs to."""
+Kept = tuple[bytes, bytes]
+"""The trace rows of a session as bytes, each trace once: TRACE rows, and their TRACE_FACET rows, whose `spare` is the place of the row
+that each belongs to."""
 
-
-NOTHING: Final = Kept(b"", b"")
+NOTHING: Final[Kept] = (b"", b"")
+_NOBODY: Final[Key] = ("", "", "")
 
 
 class Live:
@@ -74,7 +74,7 @@ class Live:
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._keys: list[int] = []
-        self._names: list[str] = []
+        self._names: list[Key] = []
         self._kept: list[Kept] = []
         self._known = Known.nothing(1024)
         self._sizes = np.zeros(1024, np.int64)
@@ -99,15 +99,15 @@ class Live:
         kept = self._kept
         return [kept[slot] if slot >= 0 else NOTHING for slot in slots.tolist()]
 
-    def names(self, slots: Index) -> list[str]:
-        """`tenant \\0 project \\0 session id` of each; empty for slot -1."""
+    def names(self, slots: Index) -> list[Key]:
+        """Tenant, project and session id of each; empty for slot -1."""
         names = self._names
-        return [names[slot] if slot >= 0 else "" for slot in slots.tolist()]
+        return [names[slot] if slot >= 0 else _NOBODY for slot in slots.tolist()]
 
     def keys(self, slots: Index) -> list[int]:
         return [self._keys[slot] for slot in slots.tolist()]
 
-    def put(self, keys: list[int], names: list[str], known: Known, kept: list[Kept]) -> None:
+    def put(self, keys: list[int], names: list[Key], known: Known, kept: list[Kept]) -> None:
         """Add or replace sessions."""
         slots = self.find(keys)
         for place in where(slots < 0).tolist():
@@ -116,7 +116,8 @@ class Live:
         self._known.put(slots, known)
         self._keep(slots, kept)
 
-    def _add(self, key: int, name: str) -> int:
+    def _add(self, key: int, name: Key) -> int:
+        name = (intern(name[0]), intern(name[1]), name[2])
         if self._free:
             slot = self._free.pop()
             self._keys[slot], self._names[slot] = key, name
@@ -138,7 +139,7 @@ class Live:
             self._sizes = np.concatenate([self._sizes, np.zeros(wide - size, np.int64)])
 
     def _keep(self, slots: Index, kept: list[Kept]) -> None:
-        sizes = np.array([len(each.rows) + len(each.facets) for each in kept], np.int64)
+        sizes = np.array([len(rows) + len(facets) for rows, facets in kept], np.int64)
         self.bytes += int(sizes.sum() - self._sizes.take(slots).sum())
         self._sizes[slots] = sizes
         for slot, each in zip(slots.tolist(), kept, strict=True):
@@ -152,7 +153,7 @@ class Live:
             self._keep(slots, [NOTHING] * len(gone))
             self._known.put(slots, Known.nothing(len(gone)))
             for slot in gone:
-                self._keys[slot], self._names[slot] = 0, ""
+                self._keys[slot], self._names[slot] = 0, _NOBODY
             self._free += gone
 
     def shrink(self, budget: int, silent_since: int) -> None:

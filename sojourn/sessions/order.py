@@ -76,11 +76,11 @@ def changes(*columns: npt.NDArray[np.generic]) -> Mask:
     return new
 
 
-def distinct(values: U64) -> tuple[U64, Index]:
-    """np.unique(return_inverse=True), at half the price."""
+def distinct(values: U64) -> tuple[U64, Index, Index]:
+    """The distinct values, sorted, where one of each is, and for each value its place among them: np.unique at half the price."""
     order = np.argsort(values)
     ranked = values.take(order)
     new = changes(ranked)
     which = np.empty(len(values), np.intp)
     which[order] = new.cumsum() - 1
-    return ranked.compress(new), which
+    return ranked.compress(new), order.compress(new), which

@@ -77,3 +77,13 @@ def concat(*parts: Rows) -> Rows:
 def hashes(texts: Any, values: pa.Array) -> U64:
     """The hashes of an array of texts (0 for '' and null)."""
     return np.frombuffer(texts.intern(values), "<u8")
+
+
+_TYPES: dict[np.dtype[Any], pa.DataType] = {
+    np.dtype(name): pa.from_numpy_dtype(name) for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+}
+
+
+def numbers(values: npt.NDArray[Any]) -> pa.Array:
+    """Whole numbers as a column, without a copy if they are contiguous."""
+    return pa.Array.from_buffers(_TYPES[values.dtype], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,19 @@ import pyarrow as pa
 
 from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
 from sojourn.sessions.answer import Answer
-from sojourn.sessions.facets import METADATA, SETS, Facets, Lookup
+from sojourn.sessions.facets import Facets, Lookup
 from sojourn.sessions.lifecycle import REASONS, STATES
+from sojourn.sessions.live import Key
 from sojourn.sessions.order import where
-from sojourn.sessions.packed import U64, Index, Mask, offsets
+from sojourn.sessions.packed import U64, Index, Mask, numbers, offsets
 from sojourn.sessions.summary import NAME_SOURCES
 
 TIME: Final = pa.timestamp("ns", "UTC")
 MILLISECONDS: Final = pa.timestamp("ms", "UTC")
 STATUSES: Final = ("ok", "error")
-_FLAG_NAMES: Final = sorted((name, bit) for name, bit in FLAGS.items() if bit >= 1 << 16)
+_FLAG_NAMES: Final = tuple(sorted(name for name, bit in FLAGS.items() if bit >= 1 << 16))
+_FLAG_BITS: Final = tuple(FLAGS[name] for name in _FLAG_NAMES)
 _HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
-
-Key = tuple[str, str, str]
-"""Tenant, project and session id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,49 +53,49 @@ def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], vers
         "UserId": user,
         "State": codes(answer.state, STATES),
         "EndReason": codes(answer.reason, REASONS),
-        "Segments": plain(answer.several),
+        "Segments": numbers(answer.several),
         "Start": times(summary.start),
         "End": times(summary.end),
-        **{name: plain(values) for name, values in summary.counts.items()},
-        "CostPico": plain(summary.cost),
-        "CostSources": plain(summary.cost_sources),
-        **{name: facets.column(what) for name, what in SETS.items()},
+        **{name: numbers(values) for name, values in summary.counts.items()},
+        "CostPico": numbers(summary.cost),
+        "CostSources": numbers(summary.cost_sources),
+        **facets.sets(),
         "Status": codes(summary.error.view(np.uint8), STATUSES),
         "Flags": flag_names(summary.flags),
         "Metadata": metadata,
         "FirstTrace": trace_ids(*answer.traces, summary.first_turn),
         "LastTrace": trace_ids(*answer.traces, summary.last_turn),
-        "LogRecords": plain(np.zeros(len(mine), np.uint64)),
+        "LogRecords": numbers(np.zeros(len(mine), np.uint64)),
         "Search": searchable(session, name, user, metadata),
-        "Revision": plain(revision.take(answer.session)),
+        "Revision": numbers(revision.take(answer.session)),
         "LastSeen": times(summary.arrival // 1_000_000, MILLISECONDS),
-        "Version": plain(np.full(len(mine), version, np.uint64)),
-        "Deleted": plain(np.zeros(len(mine), np.uint8)),
+        "Version": numbers(np.full(len(mine), version, np.uint64)),
+        "Deleted": numbers(np.zeros(len(mine), np.uint8)),
     }
     return Told(columns, forgotten)
 
 
 def segment_records(answer: Answer, told: Told) -> pa.RecordBatch:
     part = answer.segments
-    numbers = {"Segment": plain(answer.number[part])}
-    return _batch(SESSION_SEGMENT_ROWS, {name: _slice(values, part) for name, values in told.columns.items()} | numbers)
+    segment = {"Segment": numbers(answer.number[part])}
+    return _batch(SESSION_SEGMENT_ROWS, {name: _slice(values, part) for name, values in told.columns.items()} | segment)
 
 
 def session_records(answer: Answer, told: Told) -> pa.RecordBatch:
     return _batch(SESSION_ROWS, {name: _slice(values, answer.sessions) for name, values in told.columns.items()})
 
 
-def vanished(table: Table, keys: list[Key], numbers: list[int], revisions: list[int], version: int) -> pa.RecordBatch:
+def vanished(table: Table, keys: list[Key], segments: list[int], revisions: list[int], version: int) -> pa.RecordBatch:
     """Rows that say that these sessions, or these segments of them, are no more."""
     columns = {column.name: _nothing(column.type, len(keys)) for column in table.columns if column.name != "Collector"}
     for at, name in enumerate(("Tenant", "Project", "SessionId")):
         columns[name] = pa.array([key[at] for key in keys], pa.string())
     if "Segment" in columns:
-        columns["Segment"] = pa.array(numbers, pa.uint32())
-    columns["CostPico"] = plain(np.full(len(keys), -1, np.int64))
+        columns["Segment"] = pa.array(segments, pa.uint32())
+    columns["CostPico"] = numbers(np.full(len(keys), -1, np.int64))
     columns["Revision"] = pa.array(revisions, pa.uint64())
-    columns["Version"] = plain(np.full(len(keys), version, np.uint64))
-    columns["Deleted"] = plain(np.ones(len(keys), np.uint8))
+    columns["Version"] = numbers(np.full(len(keys), version, np.uint64))
+    columns["Deleted"] = numbers(np.ones(len(keys), np.uint8))
     return _batch(table, columns)
 
 
@@ -118,44 +118,39 @@ def _nothing(kind: str, count: int) -> pa.Array:
     if kind.startswith("DateTime64"):
         return times(np.zeros(count, np.int64), TIME if kind == "DateTime64(9)" else MILLISECONDS)
     if "Int" in kind:
-        return plain(np.zeros(count, np.dtype(kind.lower())))
+        return numbers(np.zeros(count, np.dtype(kind.lower())))
     return pa.array([""] * count, pa.string())
-
-
-def plain(values: npt.NDArray[Any]) -> pa.Array:
-    """Numbers as a column, without a copy if they are contiguous."""
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def times(values: npt.NDArray[np.int64], kind: pa.DataType = TIME) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+@cache
+def _words(names: tuple[str, ...]) -> pa.Array:
+    return pa.array(names, pa.string())
+
+
 def codes(values: npt.NDArray[np.uint8], names: tuple[str, ...]) -> pa.Array:
     """Small numbers as the words they stand for."""
-    return pa.DictionaryArray.from_arrays(plain(values.view(np.int8)), pa.array(names, pa.string()))
+    return pa.DictionaryArray.from_arrays(numbers(values.view(np.int8)), _words(names), safe=False)
 
 
 def flag_names(flags: npt.NDArray[np.uint32]) -> pa.Array:
     """The names of the bits that are set, sorted."""
     counts = np.zeros(len(flags), np.int64)
-    rows, names = [], []
-    for number, (_, bit) in enumerate(_FLAG_NAMES):
-        if bit in _bits(flags):
+    rows, names = [np.empty(0, np.intp)], [np.empty(0, np.int8)]
+    present = int(np.bitwise_or.reduce(flags))
+    for number, bit in enumerate(_FLAG_BITS):
+        if present & bit:
             mine = where(flags & np.uint32(bit))
             counts[mine] += 1
             rows.append(mine)
             names.append(np.full(len(mine), number, np.int8))
-    texts = pa.array([name for name, _ in _FLAG_NAMES], pa.string())
-    said = np.empty(0, np.int8)
-    if rows:
-        said = np.concatenate(names).take(np.argsort(np.concatenate(rows), kind="stable"))
-    return pa.ListArray.from_arrays(pa.array(offsets(counts)), pa.DictionaryArray.from_arrays(plain(said), texts))
-
-
-def _bits(flags: npt.NDArray[np.uint32]) -> set[int]:
-    every = int(np.bitwise_or.reduce(flags)) if len(flags) else 0
-    return {1 << bit for bit in range(32) if every >> bit & 1}
+    said = np.concatenate(names).take(np.argsort(np.concatenate(rows), kind="stable"))
+    return pa.ListArray.from_arrays(
+        numbers(offsets(counts)), pa.DictionaryArray.from_arrays(numbers(said), _words(_FLAG_NAMES), safe=False)
+    )
 
 
 def trace_ids(hi: U64, lo: U64, rows: Index) -> pa.Array:
@@ -216,13 +211,10 @@ def _lower(joined: bytes, bounds: npt.NDArray[np.int32]) -> pa.Array:
 
 def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array) -> Mask:
     """Groups one of whose texts is null."""
-    out = np.zeros(facets.groups, bool)
+    out = np.zeros(len(name), bool)
     for texts in (name, user):
         if texts.null_count:
             out |= np.asarray(texts.is_null())
-    if facets.texts.null_count:
-        out[facets.group.compress(np.asarray(facets.texts.is_null()).take(facets.text))] = True
-    if values.null_count:
-        mine = where(facets.what == METADATA)
-        out[facets.group.take(mine).compress(np.asarray(values.is_null()))] = True
+    if facets.texts.null_count or values.null_count:
+        out |= facets.forgotten(values)
     return out

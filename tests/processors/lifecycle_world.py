@@ -113,7 +113,7 @@ class History:
 
     def session_digests(self) -> np.ndarray:
         rows = self.tables["session_rows"].values()
-        names = ["\0".join((row["Tenant"], row["Project"], row["SessionId"])) for row in rows]
+        names = [_key(row) for row in rows]
         return np.array([keeping._digest(name) for name in names], np.uint64)
 
 
