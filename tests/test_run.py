@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,21 @@ def test_gives_up_in_time_and_says_so(start: Callable[..., Process]) -> None:
     code, said_at_last = collector.end()
     assert code == 0
     assert "ERROR lane traces: 1 rows are not stored: exporters::keep: the collector stops" in said_at_last
+
+
+def test_sender_that_waits_for_the_commit_is_told_to_come_again(start: Callable[..., Process]) -> None:
+    """With `acknowledge: committed` nobody is told that data is safe which is not, not even at the end."""
+    collector = start("receivers.otlp.acknowledge=committed", "service.shutdown_timeout=100ms", "service.flush_interval=1ms")
+    collector.endpoints()
+    (collector.folder / "away").touch()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(collector.send)
+        assert collector.hears("trying again")
+        collector.process.send_signal(signal.SIGTERM)
+        with pytest.raises(urllib.error.HTTPError, match="503") as told:
+            answer.result(LONG)
+    assert int(told.value.headers["Retry-After"]) > 0
+    assert collector.end()[0] == 0
 
 
 def test_taken_port_is_told(start: Callable[..., Process]) -> None:

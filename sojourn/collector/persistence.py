@@ -79,7 +79,8 @@ class Persistence:
             log.info("%s: works again after %.1f s", component, seconds)
 
     def _pause(self, component: str, seconds: float) -> None:
-        if not self._stopping.is_set() and not self._stopping.wait(seconds):
+        if not self._stopping.is_set():
+            self._stopping.wait(seconds)
             return
         left = self._deadline - time.monotonic()
         if left <= 0:

@@ -85,6 +85,8 @@ class Lane:
     """How many rows of groups were committed, and how many were given up."""
     _at: str = ""
     """The component that is at work."""
+    _overdue: set[str] = field(default_factory=set)
+    """Processors that could not do at the last tick what was due."""
     _closed: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _pool: ThreadPoolExecutor | None = None
@@ -124,7 +126,8 @@ class Lane:
 
     def idle(self) -> bool:
         """Nothing waits and nothing is on its way."""
-        return self.oldest is None and not self.queue.stats()["queued_rows"]
+        stats = self.queue.stats()
+        return not stats["queued_rows"] and not stats["queued_bytes"]
 
     def oldest_seconds(self) -> float:
         oldest = self.oldest
@@ -272,6 +275,7 @@ class Lane:
             parcels = [parcel for index, path, step in self._stages() for parcel in self._due_of(index, path, step, now)]
         except Exception as error:
             self.persistence.tell(self._at, error)
+            self._overdue.add(self._at)
             self._discard()
             return
         try:
@@ -294,7 +298,9 @@ class Lane:
     def _due_of(self, index: int, path: Path, step: Step, now: int) -> list[Parcel]:
         self._at = f"processors::{step.id}"
         due = [batch for batch in step.process.tick(now) if batch.records.num_rows]
-        self.persistence.well(self._at)
+        if self._at in self._overdue:
+            self._overdue.discard(self._at)
+            self.persistence.well(self._at)
         return _addressed(path, self._chain(path.steps[index + 1 :], due)) if due else []
 
     def _committed(self) -> None:

@@ -147,14 +147,16 @@ class Service:
         return Answer(200, self.meters.text(), "text/plain; version=0.0.4; charset=utf-8")
 
     def _stopping(self) -> None:
+        """Before the receivers close: they wait for senders, and senders that wait for a commit wait for the lanes."""
         self._before = self._rows()
+        self.persistence.stop(self.description.service.shutdown_timeout)
         self.trouble.state = "stopping"
         log.info("stopping: taking nothing more")
 
     def _drain(self) -> None:
         """Let the lanes end; what cannot be written in time is told."""
         allowed = self.description.service.shutdown_timeout
-        self.persistence.stop(allowed)
+        self.persistence.stop(allowed)  # again, for a start that failed half-way
         deadline = time.monotonic() + allowed + 2.0
         for lane in self.lanes:
             lane.close()
