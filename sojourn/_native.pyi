@@ -164,4 +164,10 @@ def only_below(up: Buffer, marked: Buffer) -> bytes:
 def digest(data: Buffer) -> int:
     """The 64-bit content hash that is the lower half of Version (unkeyed, the same in every process)."""
 
+def digests(texts: _ArrowArray) -> bytes:
+    """digest() of every text of a utf8 array, as little-endian uint64."""
+
 def version() -> str: ...
+
+def digests(texts: _ArrowArray) -> bytes:
+    """digest() of every text of a utf8 array, as little-endian uint64."""

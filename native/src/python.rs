@@ -28,6 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
+    module.add_function(wrap_pyfunction!(texts::digests, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)

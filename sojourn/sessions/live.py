@@ -194,22 +194,28 @@ class Stored:
     _TURN: Final = 1 << 16
 
     def __init__(self, digests: U64) -> None:
-        self._prints = np.unique((digests >> np.uint64(32)).astype(np.uint32))
+        self._prints = np.unique(_short(digests))
         self._recent: set[int] = set()
 
-    def add(self, digest: int) -> None:
-        self._recent.add(digest >> 32)
+    def add(self, digests: U64) -> None:
+        self._recent.update(_short(digests).tolist())
         if len(self._recent) >= self._TURN:
             recent = np.fromiter(self._recent, np.uint32, len(self._recent))
             self._prints = np.union1d(self._prints, recent)
             self._recent.clear()
 
-    def __contains__(self, digest: int) -> bool:
-        short = digest >> 32
-        if short in self._recent:
-            return True
-        at = int(np.searchsorted(self._prints, np.uint32(short)))
-        return at < len(self._prints) and int(self._prints[at]) == short
+    def maybe(self, digests: U64) -> Mask:
+        short = _short(digests)
+        at = np.searchsorted(self._prints, short)
+        known = np.zeros(len(short), bool)
+        inside = at < len(self._prints)
+        known[inside] = self._prints[at[inside]] == short[inside]
+        recent = self._recent
+        return known | np.fromiter((each in recent for each in short.tolist()), bool, len(short))
 
     def __len__(self) -> int:
         return len(self._prints) + len(self._recent)
+
+
+def _short(digests: U64) -> npt.NDArray[np.uint32]:
+    return (digests >> np.uint64(32)).astype(np.uint32)
