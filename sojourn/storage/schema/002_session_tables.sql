@@ -1,6 +1,7 @@
 -- Rows that are replaced by newer ones, never added to: the greatest Version counts, Deleted = 1 says that the thing has vanished.
 -- Such a row stays as the newest of its key, so that an older one that comes late does not bring it back.
 -- They are told from one another by Version alone: no deduplication window.
+-- Trace rows carry previews and are looked up one by one (session_previews): small granules.
 CREATE TABLE IF NOT EXISTS $database.session_trace_rows
 (
 $columns(session_trace_rows),
@@ -8,11 +9,12 @@ $columns(session_trace_rows),
 )
 ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId, TraceId)
-SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;
+SETTINGS index_granularity = 256, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.session_segment_rows
 (
-$columns(session_segment_rows)
+$columns(session_segment_rows),
+    INDEX idx_segment Segment TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId, Segment)

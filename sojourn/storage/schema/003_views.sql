@@ -83,9 +83,10 @@ CREATE OR REPLACE VIEW $database.session_events AS
 SELECT Tenant, Time, Project, SessionId, Segment, Revision, Event, Reason, Attributes
 FROM $database.session_event_rows FINAL;
 
--- A copy of a span with another start may lie in another hour, where no merge meets it: the greatest Version is chosen here.
--- Conditions on Tenant, TraceId and SpanId reach the table's order and its index. Those on the session do not: ask for
--- TraceId IN (SELECT TraceId FROM session_traces WHERE SessionId = ...).
+-- A copy of a span with another start may lie in another hour, where no merge meets it: the greatest Version is chosen here, behind the
+-- join, and by the session too (a trace is in one): so a condition on any of Tenant, TraceId, SpanId, Project and SessionId reaches the
+-- tables. LEFT JOIN and not ANY: only that becomes an inner join, with a filter built at run time, when a session is asked for
+-- (1M spans: 70 ms of CPU instead of 5 s).
 CREATE OR REPLACE VIEW $database.spans AS
 SELECT
     r.Timestamp AS Timestamp,
@@ -137,5 +138,7 @@ SELECT
     arrayFilter((name, bit) -> bitAnd(r.Flags, bit) != 0, $flag_names, $flag_bits) AS Flags,
     r.Arrival AS Arrival,
     r.Version AS Version
-FROM (SELECT * FROM $database.otel_traces ORDER BY Tenant, TraceId, SpanId, Version DESC LIMIT 1 BY Tenant, TraceId, SpanId) AS r
-ANY LEFT JOIN $database.session_traces AS bound ON r.Tenant = bound.Tenant AND r.TraceId = bound.TraceId;
+FROM $database.otel_traces AS r
+LEFT JOIN $database.session_traces AS bound ON r.Tenant = bound.Tenant AND r.TraceId = bound.TraceId
+ORDER BY r.Version DESC
+LIMIT 1 BY r.Tenant, r.TraceId, r.SpanId, bound.Project, bound.SessionId;
