@@ -168,6 +168,3 @@ def digests(texts: _ArrowArray) -> bytes:
     """digest() of every text of a utf8 array, as little-endian uint64."""
 
 def version() -> str: ...
-
-def digests(texts: _ArrowArray) -> bytes:
-    """digest() of every text of a utf8 array, as little-endian uint64."""

@@ -262,7 +262,9 @@ class Keeping:
         if self._history is None or not lost.any():
             return pile()
         maybe = where(unknown)
-        stored = [at for at in maybe.tolist() if self._stored is not None and _digest(names[at]) in self._stored]
+        stored = []
+        if self._stored is not None and len(maybe):
+            stored = maybe[self._stored.maybe(_digests([names[at] for at in maybe.tolist()]))].tolist()
         if stored:
             table = self._history.sessions([names[at] for at in stored])
             place = {names[at]: at for at in stored}
@@ -276,10 +278,10 @@ class Keeping:
         return Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
 
 
-def _digest(key: Key) -> int:
+def _digests(keys: list[Key]) -> U64:
     from sojourn import _native
 
-    return _native.digest("\0".join(key).encode())
+    return np.frombuffer(_native.digests(pa.array(["\0".join(key) for key in keys], pa.string())), "<u8")
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:
