@@ -115,8 +115,7 @@ class Keeping:
             else:
                 self._live.put(keys, staged.names, staged.known, staged.kept)
             if self._stored is not None:
-                for at in where(staged.new).tolist():
-                    self._stored.add(_digest(staged.names[at]))
+                self._stored.add(_digests([staged.names[at] for at in where(staged.new).tolist()]))
         self._staged.clear()
         self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
 

@@ -1,6 +1,6 @@
 """Rows in groups: one row per span, parents, the least row of each group. Mechanics only; no rule of what a session is lives here.
 
-The heavy part is native (`_native.arrange`); what is left works on its order: by (group, scrambled id), so that one 64-bit number finds a row.
+The heavy part is native (`_native.arrange`); what is left works on its order: by (group, scrambled id), so one 64-bit number finds a row.
 """
 
 from __future__ import annotations
