@@ -151,7 +151,7 @@ def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
 def arrange(trace: Buffer, span: Buffer, parent: Buffer, end: Buffer, digest: Buffer, bits: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Copies of spans → one row per (trace, span), the greatest (end, digest), of equal ones the first; and the trees they form.
 
-    Columns of one length: uint32, then uint64. Gives int64s: the kept rows sorted by trace, `bits` scrambled bits of the span id and span id,
+    Columns of one length: uint32, then uint64. Gives int64: the kept rows sorted by trace, scrambled span id (`bits`) and span id,
     the position of each trace's first row, each row's parent (-1 for none; cycles are cut at their least span id), the rows that were cut.
     """
 

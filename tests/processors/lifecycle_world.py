@@ -114,7 +114,7 @@ class History:
     def session_digests(self) -> np.ndarray:
         rows = self.tables["session_rows"].values()
         names = [_key(row) for row in rows]
-        return np.array([keeping._digest(name) for name in names], np.uint64)
+        return keeping._digests(names)
 
 
 def _comparable(records: pa.RecordBatch) -> pa.RecordBatch:
