@@ -95,7 +95,7 @@ class Lane:
         """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval
         has passed since its first row."""
 
-    def push(self, signal: str, body: Buffer, content_type: str, arrival: int) -> None:
+    def push(self, signal: str, body: bytes | bytearray, content_type: str, arrival: int) -> None:
         """Take a request in-process, as if it had been received (tests, receivers in Python).
 
         ValueError if it is bad, BlockingIOError if the lane is full."""

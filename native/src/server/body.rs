@@ -120,3 +120,22 @@ async fn data(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_in_flight_are_bounded_together() {
+        let budget = Budget::new(100);
+        let mut one = Share { budget: &budget, bytes: 0 };
+        let mut other = Share { budget: &budget, bytes: 0 };
+        assert_eq!(one.grow(60), Ok(()));
+        assert!(matches!(other.grow(60), Err(Refusal::Later { .. })));
+        drop(other);
+        assert_eq!(one.grow(40), Ok(()));
+        assert!(one.grow(1).is_err());
+        drop(one);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+}

@@ -73,3 +73,39 @@ pub fn too_large(limit: usize) -> Refusal {
         "the request is larger than {limit} bytes after decompression: send smaller batches"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(data).and_then(|()| encoder.finish()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_content() {
+        let packed = gzip(&[0; 1000]);
+        assert_eq!(Coding::Gzip.undo(&packed, 1000).map(|body| body.len()), Ok(1000));
+        assert_eq!(Coding::Gzip.undo(&packed, 999), Err(too_large(999)));
+        assert!(packed.len() < 100);
+    }
+
+    #[test]
+    fn garbage_is_refused_for_good() {
+        for coding in [Coding::Gzip, Coding::Zstd, Coding::Deflate] {
+            assert!(matches!(coding.undo(b"garbage", 1000), Err(Refusal::Never(_))), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_compressed_to_nothing() {
+        assert_eq!(Coding::Identity.undo(b"", 10).as_deref(), Ok(&b""[..]));
+        assert_eq!(Coding::Gzip.undo(&gzip(b""), 10).as_deref(), Ok(&b""[..]));
+    }
+}

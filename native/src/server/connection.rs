@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::reply::Reply;
 use super::{Port, Shared, told};
 
 /// Larger windows are slower on one host: what is in flight falls out of the cache (measured: 1 MiB 81 µs, 4 MiB 193 µs per 512 spans).
@@ -20,6 +23,13 @@ const MAX_HEADER_BYTES: u32 = 32 << 10;
 /// How long a peer may take to read its last answer and close.
 const FAREWELL: Duration = Duration::from_millis(250);
 
+/// One connection, as its requests see it.
+struct Connection {
+    port: Arc<Port>,
+    shared: Arc<Shared>,
+    activity: Activity,
+}
+
 /// What a connection is doing, seen from outside.
 #[derive(Default)]
 struct Activity {
@@ -27,6 +37,7 @@ struct Activity {
     begun: AtomicU64,
 }
 
+/// A request that is open as long as this lives.
 struct Call<'a>(&'a Activity);
 
 impl<'a> Call<'a> {
@@ -34,6 +45,16 @@ impl<'a> Call<'a> {
         activity.open.fetch_add(1, Ordering::Relaxed);
         activity.begun.fetch_add(1, Ordering::Relaxed);
         Self(activity)
+    }
+}
+
+impl Connection {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        let _call = Call::begin(&self.activity);
+        match &*self.port {
+            Port::Grpc(grpc) => grpc.answer(&self.shared, request).await,
+            Port::Http(http) => http.answer(&self.shared, request).await,
+        }
     }
 }
 
@@ -65,28 +86,26 @@ pub async fn serve(
     builder: auto::Builder<TokioExecutor>,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
-    let activity = Arc::new(Activity::default());
     let limits = shared.limits.clone();
+    let this = Arc::new(Connection {
+        port,
+        shared,
+        activity: Activity::default(),
+    });
     let service = service_fn(|request| {
-        let (activity, port, shared) = (Arc::clone(&activity), Arc::clone(&port), Arc::clone(&shared));
-        async move {
-            let _call = Call::begin(&activity);
-            Ok::<_, Infallible>(match &*port {
-                Port::Grpc(grpc) => grpc.answer(&shared, request).await,
-                Port::Http(http) => http.answer(&shared, request).await,
-            })
-        }
+        let this = Arc::clone(&this);
+        async move { Ok::<_, Infallible>(this.answer(request).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         _ = connection.as_mut() => return, // an error is the peer's: there is nobody left to tell
         _ = told(&mut stop) => {}
-        () = silence(&activity, limits.read_header_timeout, limits.idle_timeout) => {}
+        () = silence(&this.activity, limits.read_header_timeout, limits.idle_timeout) => {}
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         _ = connection => {}
-        () = done(&activity) => {} // the peer does not answer the farewell
+        () = done(&this.activity) => {} // the peer does not answer the farewell
     }
 }
 
