@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import threading
@@ -95,12 +96,24 @@ def _client(path: Path, config: Path) -> Client:
         return get_client(interface="chdb", path=str(path), chdb_options={"config-file": str(config)}, tz_source="server")
     except ClickHouseError as error:
         text = str(error)
-        if "Cannot lock file" in text:
+        if _held(path):
             raise SojournError(f"{path}: another Sojourn runs on this database: stop it, or choose another service::data_dir") from error
         others = [str(other) for other in _open if other != path]
         if others:
             raise SojournError(f"{path}: this process already has the embedded database {others[0]} open, and can have only one") from error
         raise SojournError(f"{path}: the embedded database cannot be opened: {text[:500]}") from error
+
+
+def _held(path: Path) -> bool:
+    """Another process has the engine open there: it holds this lock, and the engine's own message does not always say so."""
+    try:
+        with open(path / "status", "rb") as status:
+            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _prepare(path: Path) -> Path:
