@@ -93,6 +93,14 @@ def page(database: Database | None) -> Iterator[httpx.Client]:
         yield client
 
 
+@contextlib.contextmanager
+def stored(chdb_path: Path, *sessions: dict[str, object]) -> Iterator[httpx.Client]:
+    """A page over these sessions, for tests that only look."""
+    with fresh_database(chdb_path) as database, page(database) as client:
+        Store(database).sessions(*sessions)
+        yield client
+
+
 @pytest.fixture
 def web(database: Database) -> Iterator[httpx.Client]:
     with page(database) as client:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import itertools
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from sojourn.web.pages import session_address, tree
-from tests.web.conftest import Store, at, page, session_row, span_row, trace_row
+from tests.web.conftest import Store, at, page, session_row, span_row, stored, trace_row
 
 TRACE = "a" * 32
 
@@ -63,14 +65,21 @@ def test_many_traces_come_in_parts(store: Store, web: httpx.Client) -> None:
 IDS = ["a/end", "x.json", "x", "a b", "ä?&#%", "%2F", "..x", ".", "a\\b", "\u202e", "n" * 300, "json", ".json", "a//b", "x.json.json"]
 
 
+@pytest.fixture(scope="module")
+def named(chdb_path: Path) -> Iterator[httpx.Client]:
+    """Sessions of all these ids, in two projects."""
+    others = ({"session_id": identity, "Project": "p/q&r", "Name": "other"} for identity in IDS)
+    with stored(chdb_path, *({"session_id": identity} for identity in IDS), *others) as web:
+        yield web
+
+
 @pytest.mark.parametrize("identity", IDS)
-def test_any_id_is_an_address(store: Store, web: httpx.Client, identity: str) -> None:
+def test_any_id_is_an_address(named: httpx.Client, identity: str) -> None:
     """Routes match the raw path: the page and its twin of every id are found, also below a project."""
-    store.sessions({"session_id": identity}, {"session_id": identity, "Project": "p/q&r", "Name": "other"}, {"session_id": "y"})
     for project, name in (("", identity), ("p/q&r", "other")):
         row = {"session_id": identity, "project": project}
-        assert raw(web, session_address(row, ".json"))[1]["session"]["name"] == name
-        assert raw(web, session_address(row))[0] == 200
+        assert raw(named, session_address(row, ".json"))[1]["session"]["name"] == name
+        assert raw(named, session_address(row))[0] == 200
 
 
 def raw(web: httpx.Client, target: str) -> tuple[int, dict[str, dict[str, str]]]:
