@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from sojourn.cli import main
 from sojourn.config.types import Endpoint
 from sojourn.storage.database import Database
 from sojourn.web.clickhouse_http import ClickhouseHttp
+from sojourn.web.parameters import snake_case
 from tests.web.conftest import Service, Store, fresh_database, trace_row
 
 
@@ -88,6 +91,25 @@ def test_previews_are_looked_up(store: Store, web: httpx.Client, database: Datab
         assert everything["SessionId"] == "s"
     session = web.get("/sessions.json").json()["sessions"][0]
     assert (session["first_input"], session["last_output"]) == ("hello?", "bye")
+
+
+def test_sql_the_api_and_the_terminal_agree(
+    store: Store, web: httpx.Client, database: Database, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Every column of every session, to the last digit."""
+    numbers: dict[str, object] = {"InputTokens": 2**63 - 3, "OutputTokens": 1, "TurnP95Ns": 2**64 - 1, "Spans": 2**53 + 1}
+    store.sessions(
+        *({"session_id": f"s{i}", "CostPico": 10**18 + 7 * i, "start": 0.123456789, "Tags": ["b", "a"], **numbers} for i in range(5))
+    )
+    with ClickhouseHttp(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database)) as listening:
+        asked = {"date_time_output_format": "iso", "output_format_json_quote_64bit_integers": "0", "output_format_json_quote_decimals": "1"}
+        sql = "SELECT * FROM sessions ORDER BY SessionId FORMAT JSONEachRow"
+        answer = httpx.post(f"http://{listening.endpoints['clickhouse_http']}/", content=sql, params=asked)
+    rows = [{snake_case(name): value for name, value in json.loads(line).items()} for line in answer.text.splitlines()]
+    listed = web.get("/sessions.json", params={"sort": "start"}).json()["sessions"]
+    assert main(["sessions", "list", "--json", "--sort", "start", "--endpoint", str(web.base_url)]) == 0
+    assert rows == listed == json.loads(capsysbinary.readouterr().out)["sessions"]
+    assert listed[4]["cost"] == "1000000.000000000028"
 
 
 def test_no_rows_still_have_columns(client: Client) -> None:
