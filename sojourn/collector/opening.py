@@ -32,10 +32,10 @@ class Opening:
         self._exporters = {id_: description.exporters[id_] for id_ in exporters}
         self._processors = list(dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.processors))
         self._raw = any(exporter.raw for exporter in self._exporters.values())
-        self._decode = bool(self._processors) or any(not exporter.raw for exporter in self._exporters.values())
-        if self._decode:
+        self.decode = bool(self._processors) or any(not exporter.raw for exporter in self._exporters.values())
+        if self.decode:
             leave_pandas_out()
-        self._host = replace(service.host, texts=_native.Texts(TEXTS) if self._decode else None)
+        self._host = replace(service.host, texts=_native.Texts(TEXTS) if self.decode else None)
         self._outlets: dict[str, Outlet] = {}
 
     def open_exporters(self) -> None:
@@ -87,13 +87,13 @@ class Opening:
             flush_rows=settings.flush_rows,
             flush_bytes=settings.flush_bytes,
             queue_bytes=settings.queue_bytes,
-            decode=self._decode,
+            decode=self.decode,
             raw=self._raw,
         )
 
     def _lift(self) -> str:
         """The plan after which attributes become columns: that of the first processor that has one."""
-        if not self._decode:
+        if not self.decode:
             return "{}"
         for id_ in self._processors:
             lift = getattr(self._service.description.processors[id_], "lift", None)

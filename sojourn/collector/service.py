@@ -76,10 +76,11 @@ class Service:
 
     def start(self, stack: ExitStack) -> None:
         """Open everything on `stack`. Raises SojournError or ConfigError with the component's path."""
-        memory.keep_allocator_pages()
         settings = self.description.service
         stack.callback(self._close_database)
         plans = [Opening(self, lane, stack) for lane in self.description.lanes()]
+        if any(plan.decode for plan in plans):  # a sidecar that only forwards gives its memory back instead
+            memory.keep_allocator_pages()
         for plan in plans:
             plan.open_exporters()
         for id_ in dict.fromkeys(settings.extensions):
