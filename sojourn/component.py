@@ -4,13 +4,14 @@ A *description* is a frozen model: its fields are the YAML keys, their docstring
 thing and is a context manager, so start and stop are one place. The service opens extensions and exporters first, then processors,
 receivers last, and leaves in the reverse order.
 
-A *lane* is one thread with one group of data in flight: all pipelines that share a processor. Everything that a lane opens is called
-from that lane's thread only, so components need no locks.
+A *lane* is one thread with one group of data in flight: all pipelines that share a processor. Every processor is called from its lane's
+thread only, so it needs no locks. An exporter is called for one group at a time, but for several tables of it side by side.
 
 For every group the lane calls, in this order:
 
     process(batch) of each processor, in the order of the pipeline
-    export(batch) of each exporter, for each batch that came out; returns once the rows are stored
+    export(batch) of each exporter, for each batch that came out; returns once the rows are stored. First what was received, one after
+      the other, then what is derived from it, side by side
     committed() of each processor: what the group produced is safe now, apply it to the state
 
 If anything before `committed()` fails, `discard()` is called and the group is processed again or given up: state must look as if the

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sojourn.collector.memory import leave_pandas_out
-from sojourn.collector.pipeline import Lane, Outlet, Path, Step
+from sojourn.collector.paths import Outlet, Path, Step
+from sojourn.collector.pipeline import Lane
 from sojourn.component import Process
 
 if TYPE_CHECKING:

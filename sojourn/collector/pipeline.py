@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,48 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
+from sojourn.collector.paths import DERIVED, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
 from sojourn.collector.persistence import GivenUp, Persistence
-from sojourn.component import Batch, Clock, Export, Process, Raw
+from sojourn.component import Batch, Clock, Raw
 from sojourn.errors import Rejected
 
 if TYPE_CHECKING:
     from sojourn import _native
 
 log = logging.getLogger(__name__)
-_ORDER: Final = {"session_trace_rows": 1, "session_segment_rows": 2, "session_rows": 3, "session_event_rows": 4}
-"""Spans before what is derived from them, events last: a reader never sees a session whose spans are missing."""
 _ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
 TICK: Final = 1.0
 COME_AGAIN: Final = 5.0
 """Seconds after which a sender whose data was given up may try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A running processor and its id."""
-
-    id: str
-    process: Process
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """A running exporter and its id."""
-
-    id: str
-    export: Export
-    raw: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """What happens to one signal in a lane."""
-
-    steps: tuple[Step, ...]
-    outlets: tuple[Outlet, ...]
-
-
-Parcel = tuple[Outlet, Batch | Raw]
 
 
 @dataclass(slots=True)
@@ -193,12 +164,12 @@ class Lane:
 
     def _through(self, delivery: _native.Delivery) -> list[Parcel]:
         """What has to be stored after all processors, in the order of the tables."""
-        incoming = list(_decoded(delivery, self.paths))
+        incoming = list(decoded(delivery, self.paths))
         produced = self.persistence.attempt(lambda: self._at, lambda: self._processed(incoming), self._discard)
-        return sorted([*_raw(delivery, self.paths), *produced], key=_rank)
+        return sorted([*raw(delivery, self.paths), *produced], key=rank)
 
     def _processed(self, incoming: Iterable[tuple[Path, Batch]]) -> list[Parcel]:
-        return [parcel for path, batch in incoming for parcel in _addressed(path, self._chain(path.steps, [batch]))]
+        return [parcel for path, batch in incoming for parcel in addressed(path, self._chain(path.steps, [batch]))]
 
     def _chain(self, steps: Iterable[Step], batches: list[Batch]) -> list[Batch]:
         for step in steps:
@@ -206,8 +177,8 @@ class Lane:
             begin = time.monotonic()
             out = [out for batch in batches for out in step.process.process(batch) if out.records.num_rows]
             self.meters.took("sojourn_processor_seconds", time.monotonic() - begin, processor=step.id)
-            self.meters.add("otelcol_processor_incoming_items_total", _rows(batches), processor=step.id)
-            self.meters.add("otelcol_processor_outgoing_items_total", _rows(out), processor=step.id)
+            self.meters.add("otelcol_processor_incoming_items_total", rows(batches), processor=step.id)
+            self.meters.add("otelcol_processor_outgoing_items_total", rows(out), processor=step.id)
             self.persistence.well(self._at)
             batches = out
         return batches
@@ -218,10 +189,10 @@ class Lane:
         An exporter that rejects gets no more of what was received; the others get all. Raises Rejected and GivenUp.
         """
         rejected: dict[str, Rejected] = {}
-        for parcel in (parcel for parcel in parcels if not _rank(parcel)):
+        for parcel in (parcel for parcel in parcels if not rank(parcel)):
             if parcel[0].id not in rejected and (error := self._export(parcel)):
                 rejected[parcel[0].id] = error
-        derived = [parcel for parcel in parcels if _rank(parcel) and parcel[0].id not in rejected]
+        derived = [parcel for parcel in parcels if rank(parcel) and parcel[0].id not in rejected]
         if len(derived) > 1:
             answers = list(self._side_by_side().map(self._export, derived))
         else:
@@ -232,7 +203,7 @@ class Lane:
 
     def _side_by_side(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(len(_ORDER), f"lane {self.name} exports")
+            self._pool = ThreadPoolExecutor(DERIVED, f"lane {self.name} exports")
         return self._pool
 
     def _export(self, parcel: Parcel) -> Rejected | None:
@@ -279,7 +250,7 @@ class Lane:
             self._discard()
             return
         try:
-            self._store(sorted(parcels, key=_rank))
+            self._store(sorted(parcels, key=rank))
         except (Rejected, GivenUp) as error:
             self._discard()
             log.error("lane %s: what was due is not stored: %s", self.name, error)
@@ -301,7 +272,7 @@ class Lane:
         if self._at in self._overdue:
             self._overdue.discard(self._at)
             self.persistence.well(self._at)
-        return _addressed(path, self._chain(path.steps[index + 1 :], due)) if due else []
+        return addressed(path, self._chain(path.steps[index + 1 :], due)) if due else []
 
     def _committed(self) -> None:
         for _, _, step in self._stages():
@@ -316,41 +287,3 @@ class Lane:
                 step.process.discard()
             except Exception as error:
                 self.persistence.tell(f"processors::{step.id}", error)
-
-
-def _rows(batches: Iterable[Batch]) -> int:
-    return sum(batch.records.num_rows for batch in batches)
-
-
-def _rank(parcel: Parcel) -> int:
-    batch = parcel[1]
-    return 0 if isinstance(batch, Raw) else _ORDER.get(batch.table, 0)
-
-
-def _addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
-    return [(outlet, batch) for batch in batches for outlet in path.outlets if not outlet.raw]
-
-
-def _decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:
-    """The rows of a group by signal, for the paths that look inside."""
-    path = paths.get("traces")
-    if path is None or not (path.steps or any(not outlet.raw for outlet in path.outlets)):
-        return
-    spans = delivery.traces()
-    if spans is not None:
-        import pyarrow  # only here: a lane that forwards must not pay 50 MB for it
-
-        yield path, Batch("otel_traces", pyarrow.record_batch(spans))
-
-
-def _raw(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[Parcel]:
-    """The requests of a group as they came, by signal, for the exporters that send them on."""
-    if not any(outlet.raw for path in paths.values() for outlet in path.outlets):
-        return
-    requests: dict[str, list[bytes]] = {}
-    for signal, body in delivery.raw():
-        requests.setdefault(signal, []).append(body)
-    for signal, bodies in requests.items():
-        for outlet in paths[signal].outlets:
-            if outlet.raw:
-                yield outlet, Raw(signal, tuple(bodies))

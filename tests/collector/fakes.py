@@ -12,8 +12,9 @@ import pyarrow as pa
 from sojourn import Batch, Raw
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
+from sojourn.collector.paths import Outlet, Path, Step
 from sojourn.collector.persistence import Persistence
-from sojourn.collector.pipeline import Lane, Outlet, Path, Step
+from sojourn.collector.pipeline import Lane
 
 
 def rows(*names: str) -> pa.RecordBatch:

@@ -1,0 +1,84 @@
+"""The way through a lane: which processors and exporters a signal passes, and what of a group has to be stored where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sojourn.component import Batch, Export, Process, Raw
+
+if TYPE_CHECKING:
+    from sojourn import _native
+
+_ORDER: Final = {"session_trace_rows": 1, "session_segment_rows": 2, "session_rows": 3, "session_event_rows": 4}
+"""Spans before what is derived from them, events last: a reader never sees a session whose spans are missing."""
+DERIVED: Final = len(_ORDER)
+"""How many tables hold what is derived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A running processor and its id."""
+
+    id: str
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A running exporter and its id."""
+
+    id: str
+    export: Export
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What happens to one signal in a lane."""
+
+    steps: tuple[Step, ...]
+    outlets: tuple[Outlet, ...]
+
+
+Parcel = tuple[Outlet, Batch | Raw]
+"""A batch and where it goes."""
+
+
+def rows(batches: Iterable[Batch]) -> int:
+    return sum(batch.records.num_rows for batch in batches)
+
+
+def rank(parcel: Parcel) -> int:
+    batch = parcel[1]
+    return 0 if isinstance(batch, Raw) else _ORDER.get(batch.table, 0)
+
+
+def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
+    return [(outlet, batch) for batch in batches for outlet in path.outlets if not outlet.raw]
+
+
+def decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:
+    """The rows of a group by signal, for the paths that look inside."""
+    path = paths.get("traces")
+    if path is None or not (path.steps or any(not outlet.raw for outlet in path.outlets)):
+        return
+    spans = delivery.traces()
+    if spans is not None:
+        import pyarrow  # only here: a lane that forwards must not pay 50 MB for it
+
+        yield path, Batch("otel_traces", pyarrow.record_batch(spans))
+
+
+def raw(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[Parcel]:
+    """The requests of a group as they came, by signal, for the exporters that send them on."""
+    if not any(outlet.raw for path in paths.values() for outlet in path.outlets):
+        return
+    requests: dict[str, list[bytes]] = {}
+    for signal, body in delivery.raw():
+        requests.setdefault(signal, []).append(body)
+    for signal, bodies in requests.items():
+        for outlet in paths[signal].outlets:
+            if outlet.raw:
+                yield outlet, Raw(signal, tuple(bodies))
