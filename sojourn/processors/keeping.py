@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -17,11 +16,12 @@ from sojourn.schema import SESSION_ROWS, SESSION_SEGMENT_ROWS
 from sojourn.sessions import records
 from sojourn.sessions.answer import Answer, answer
 from sojourn.sessions.events import differences, event_records
-from sojourn.sessions.gather import Gathered, Pile, gather, pile
+from sojourn.sessions.gather import Gathered, Pile, gather, of_session, part, pile
+from sojourn.sessions.kept import NOTHING, Kept, as_bytes, cut_up, unpack
 from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
-from sojourn.sessions.live import NOTHING, Kept, Key, Known, Live, Stored
+from sojourn.sessions.live import Key, Known, Live, Stored
 from sojourn.sessions.order import distinct, where
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, hashes, take, view
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, hashes, view
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.versions import Versions
 
@@ -46,6 +46,8 @@ class Touched:
     """All their known trace rows."""
     fresh: int
     """Rows of the pile from here on are new."""
+    digests: U64
+    """`_native.digest` of the keys of sessions that are not in memory; 0 for others."""
 
 
 @dataclass
@@ -58,8 +60,8 @@ class Staged:
     kept: list[Kept]
     gone: Mask
     """Sessions to forget: ended, or left by all their traces."""
-    new: Mask
-    """Sessions that are told of for the first time."""
+    digests: U64
+    """Of sessions that are told of for the first time, 0 for others."""
 
     @cached_property
     def place(self) -> dict[int, int]:
@@ -114,8 +116,8 @@ class Keeping:
                 self._live.drop([keys[at] for at in where(staged.gone).tolist()])
             else:
                 self._live.put(keys, staged.names, staged.known, staged.kept)
-            if self._stored is not None:
-                self._stored.add(_digests([staged.names[at] for at in where(staged.new).tolist()]))
+            if self._stored is not None and staged.digests.any():
+                self._stored.add(staged.digests[staged.digests != 0])
         self._staged.clear()
         self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
 
@@ -139,10 +141,11 @@ class Keeping:
         before, kept = self._live.known(slots), self._live.kept(slots)
         names = _names(batch, first, slots, self._live)
         lost = self._overlay(mine, before, kept)
-        stored = self._read_back(keys, names, before, lost)
-        known = _unpack(kept)
+        digests = self._digests(names, lost & (before.segments == 0))
+        stored = self._read_back(keys, names, before, lost, digests)
+        known = unpack(kept)
         whole = pile(stored, known, Pile(new, number, facets, row))
-        return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows))
+        return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), digests)
 
     def _due(self, slots: Index) -> Touched:
         """Sessions by whose silence, or size, something is due."""
@@ -150,9 +153,10 @@ class Keeping:
         order = np.argsort(keys)
         keys, slots = keys.take(order), slots.take(order)
         before, kept, names = self._live.known(slots), self._live.kept(slots), self._live.names(slots)
-        stored = self._read_back(keys, names, before, np.array([not rows for rows, _ in kept]))
-        whole = pile(stored, _unpack(kept))
-        return Touched(keys, names, before, whole, len(whole.rows))
+        digests = np.zeros(len(keys), np.uint64)
+        stored = self._read_back(keys, names, before, np.array([not rows for rows, _ in kept]), digests)
+        whole = pile(stored, unpack(kept))
+        return Touched(keys, names, before, whole, len(whole.rows), digests)
 
     def _is_staged(self, key: int) -> bool:
         return any(key in staged.place for staged in self._staged)
@@ -178,10 +182,10 @@ class Keeping:
         which = where(large)
         waiting = touched.before.take(which)
         waiting.deadline[:] = np.minimum(waiting.deadline, waiting.folded + SECOND)
-        kept = [_as_bytes(_of_session(touched.pile, number)) for number in which.tolist()]
-        nothing = np.zeros(len(which), bool)
+        kept = [as_bytes(of_session(touched.pile, number)) for number in which.tolist()]
+        nothing = np.zeros(len(which), np.uint64)
         mine = touched.keys.take(which).tolist()
-        self._staged.append(Staged(mine, [touched.names[at] for at in which.tolist()], waiting, kept, nothing, nothing))
+        self._staged.append(Staged(mine, [touched.names[at] for at in which.tolist()], waiting, kept, nothing != 0, nothing))
         return _without(touched, large)
 
     # what is told
@@ -236,8 +240,7 @@ class Keeping:
 
     def _stage(self, touched: Touched, gathered: Gathered, after: Known) -> None:
         gone = (gathered.counts == 0) | (after.state == ENDED)
-        new = touched.before.segments == 0
-        self._staged.append(Staged(touched.keys.tolist(), touched.names, after, _cut(gathered), gone, new))
+        self._staged.append(Staged(touched.keys.tolist(), touched.names, after, cut_up(gathered), gone, touched.digests))
 
     # the way back
 
@@ -255,26 +258,29 @@ class Keeping:
         self._live.put(keys, names, known, [NOTHING] * len(keys))
         self._versions, self._stored, self._awake = versions, stored, True
 
-    def _read_back(self, keys: U64, names: list[Key], before: Known, lost: Mask) -> Pile:
+    def _digests(self, names: list[Key], unknown: Mask) -> U64:
+        out = np.zeros(len(names), np.uint64)
+        if self._stored is not None and len(which := where(unknown)):
+            out[which] = _digests([names[at] for at in which.tolist()])
+        return out
+
+    def _read_back(self, keys: U64, names: list[Key], before: Known, lost: Mask, digests: U64) -> Pile:
         """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
-        unknown = lost & (before.segments == 0)
-        if self._history is None or not lost.any():
+        if self._history is None or self._stored is None or not lost.any():
             return pile()
-        maybe = where(unknown)
-        stored = []
-        if self._stored is not None and len(maybe):
-            stored = maybe[self._stored.maybe(_digests([names[at] for at in maybe.tolist()]))].tolist()
+        unknown = where(digests)
+        stored = unknown.compress(self._stored.maybe(digests.take(unknown))).tolist()
         if stored:
             table = self._history.sessions([names[at] for at in stored])
             place = {names[at]: at for at in stored}
             before.put(np.array([place[name] for name in _keys(table)], np.intp), _stored_known(table))
-        wanted = [*where(lost & ~unknown).tolist(), *stored]
+        wanted = [*where(lost & (digests == 0)).tolist(), *stored]
         if not wanted:
             return pile()
-        table = self._history.trace_rows_of_sessions([names[at] for at in wanted])
-        rows, facets, counts = pack(table, self._texts)
-        session = np.searchsorted(keys, rows["session"])
-        return Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
+        rows, facets, counts = pack(self._history.trace_rows_of_sessions([names[at] for at in wanted]), self._texts)
+        session = np.minimum(np.searchsorted(keys, rows["session"]), len(keys) - 1)
+        whole = Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
+        return part(whole, where(keys.take(session) == rows["session"]))
 
 
 def _digests(keys: list[Key]) -> U64:
@@ -345,54 +351,6 @@ def _vanished(keys: list[Key], before: Known, after: Known, version: int) -> lis
     return out
 
 
-def _unpack(kept: list[Kept]) -> Pile:
-    """Rows as they were kept, one session after the other."""
-    if kept.count(NOTHING) == len(kept):
-        return pile()
-    rows, facets = zip(*kept, strict=True)
-    counts = np.array(list(map(len, rows)), np.intp) // TRACE.itemsize
-    facet_counts = np.array(list(map(len, facets)), np.intp) // TRACE_FACET.itemsize
-    said = np.frombuffer(b"".join(facets), TRACE_FACET)
-    row = said["spare"] + np.repeat(counts.cumsum() - counts, facet_counts)
-    return Pile(np.frombuffer(b"".join(rows), TRACE), np.repeat(np.arange(len(kept)), counts), said, row)
-
-
-def _cut(gathered: Gathered) -> list[Kept]:
-    """The rows of each session as bytes."""
-    first = np.cumsum(gathered.counts) - gathered.counts
-    facets = gathered.facets
-    facets["spare"] = gathered.facet_row - np.repeat(first, gathered.facet_counts)
-    plain, said = gathered.rows.tobytes(), facets.tobytes()
-    return list(
-        zip(_slices(plain, gathered.counts, TRACE.itemsize), _slices(said, gathered.facet_counts, TRACE_FACET.itemsize), strict=True)
-    )
-
-
-def _slices(plain: bytes, counts: Index, size: int) -> list[bytes]:
-    cuts = [0, *(counts.cumsum() * size).tolist()]
-    return [plain[begin:end] for begin, end in pairwise(cuts)]
-
-
-def _of_session(whole: Pile, number: int) -> Pile:
-    """The part of a pile that belongs to one session."""
-    mine = where(whole.session == number)
-    return _part(whole, mine)
-
-
-def _part(whole: Pile, mine: Index) -> Pile:
-    place = np.full(len(whole.rows), -1, np.intp)
-    place[mine] = np.arange(len(mine))
-    row = place.take(whole.row) if len(whole.row) else whole.row
-    alive = where(row >= 0)
-    return Pile(take(whole.rows, mine), whole.session.take(mine), take(whole.facets, alive), row.take(alive))
-
-
-def _as_bytes(part: Pile) -> Kept:
-    facets: Rows = concat(part.facets).copy()
-    facets["spare"] = part.row
-    return part.rows.tobytes(), facets.tobytes()
-
-
 def _without(touched: Touched, large: Mask) -> Touched | None:
     """The other sessions, numbered anew."""
     rest = where(~large)
@@ -400,11 +358,12 @@ def _without(touched: Touched, large: Mask) -> Touched | None:
         return None
     number = np.cumsum(~large) - 1
     rows = where(~large.take(touched.pile.session))
-    part = _part(touched.pile, rows)
+    left = part(touched.pile, rows)
     return Touched(
         touched.keys.take(rest),
         [touched.names[at] for at in rest.tolist()],
         touched.before.take(rest),
-        Pile(part.rows, number.take(part.session), part.facets, part.row),
+        Pile(left.rows, number.take(left.session), left.facets, left.row),
         int((rows < touched.fresh).sum()),
+        touched.digests.take(rest),
     )

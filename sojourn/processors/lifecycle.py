@@ -46,7 +46,7 @@ class Lifecycle(Processor):
     """What comes later than this after a session's end corrects it without telling session.reopened, and flags it late_data."""
     max_future_skew: Silence = 600.0
     """Spans that end further ahead of their arrival than this flag the session clock_skew: some clock is wrong."""
-    memory: Size = 256 * 1024 * 1024
+    memory: Size = 128 * 1024 * 1024
     """How much the trace rows of live sessions may take; those of the longest silent sessions are dropped, and read back when needed."""
 
     @contextmanager

@@ -55,6 +55,20 @@ def pile(*parts: Pile) -> Pile:
     )
 
 
+def of_session(whole: Pile, number: int) -> Pile:
+    """What belongs to one session."""
+    return part(whole, where(whole.session == number))
+
+
+def part(whole: Pile, mine: Index) -> Pile:
+    """These rows of a pile, with their facets."""
+    place = np.full(len(whole.rows), -1, np.intp)
+    place[mine] = np.arange(len(mine))
+    row = place.take(whole.row) if len(whole.row) else whole.row
+    alive = where(row >= 0)
+    return Pile(take(whole.rows, mine), whole.session.take(mine), take(whole.facets, alive), row.take(alive))
+
+
 def gather(given: Pile, count: int) -> Gathered:
     """Of several rows of one trace in one session take the last; leave out those that say that the trace has gone."""
     rows, session = given.rows, given.session

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from sojourn.sessions.kept import NOTHING, Kept
 from sojourn.sessions.lifecycle import NEVER
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask
@@ -56,11 +57,6 @@ class Known:
 Key = tuple[str, str, str]
 """Tenant, project and session id."""
 
-Kept = tuple[bytes, bytes]
-"""The trace rows of a session as bytes, each trace once: TRACE rows, and their TRACE_FACET rows, whose `spare` is the place of the row
-that each belongs to."""
-
-NOTHING: Final[Kept] = (b"", b"")
 _NOBODY: Final[Key] = ("", "", "")
 
 
@@ -174,10 +170,10 @@ class Live:
         self._keep(slots, [NOTHING] * len(slots))
 
     def due(self, now: int, most: int) -> Index:
-        """Slots whose deadline has come, the longest overdue first if they are more than `most`."""
+        """Slots whose deadline has come, the longest overdue if they are more than `most`."""
         deadline = self._known.deadline[: len(self._keys)]
         slots = where(deadline <= now)
-        return slots.take(np.argsort(deadline.take(slots), kind="stable"))[:most] if len(slots) > most else slots
+        return slots.take(np.argpartition(deadline.take(slots), most)[:most]) if len(slots) > most else slots
 
     def count(self, state: int) -> int:
         """How many live sessions are in this state."""
@@ -211,7 +207,8 @@ class Stored:
         inside = at < len(self._prints)
         known[inside] = self._prints[at[inside]] == short[inside]
         recent = self._recent
-        return known | np.fromiter((each in recent for each in short.tolist()), bool, len(short))
+        new: Mask = np.fromiter((each in recent for each in short.tolist()), bool, len(short))
+        return np.logical_or(known, new)
 
     def __len__(self) -> int:
         return len(self._prints) + len(self._recent)

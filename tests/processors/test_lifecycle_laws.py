@@ -13,7 +13,7 @@ from tests.oracle_lifecycle import MINUTE, Limits, Trace
 from tests.processors.lifecycle_world import NOW, World, truth
 
 # Shrinking a whole life takes minutes; a failure prints what reproduces it.
-LAWS = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=max(10, settings().max_examples // 3))
+LAWS = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=max(10, settings().max_examples // 5))
 SESSIONS = [("", "", "a"), ("", "", "b"), ("", "p", "a"), ("t", "p", "ä/İ")]
 FINE = 5 * 60 * 10**9 // 2
 
