@@ -57,7 +57,8 @@ class Printer:
             self._say("\n".join(self._lines(batch)))
 
     def _say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        self._out.write(text + "\n")  # one write, since tables come side by side
+        self._out.flush()
 
     def _lines(self, batch: Batch) -> Iterator[str]:
         count = batch.records.num_rows
