@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import pytest
 from .collector.parts import BODY
 
 KEEP = Path(__file__).parent / "plugins" / "keep.py"
-LONG = 60.0
+LONG = 120.0
 
 
 class Process:
@@ -41,6 +42,8 @@ class Process:
         words += [word for setting in settings for word in ("--set", setting)]
         self._listens = False
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.watchdog = threading.Timer(LONG, self.process.kill)  # whoever waits for its words must not wait for ever
+        self.watchdog.start()
 
     def hears(self, words: str) -> bool:
         """Read on until a line has these words."""
@@ -77,6 +80,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 
     yield start
     for collector in started:
+        collector.watchdog.cancel()
         collector.process.kill()
         collector.process.communicate()
 
