@@ -74,7 +74,7 @@ def gather(given: Pile, count: int) -> Gathered:
     rows, session = given.rows, given.session
     newest = _newest(session, count, rows["trace_hi"], rows["trace_lo"])
     newest = newest.compress(rows["deleted"].take(newest) == 0)
-    order = newest.take(_by_start(session.take(newest), count, take(rows, newest)))
+    order = newest.take(_by_start(session.take(newest), count, rows, newest))
     kept, numbers = take(rows, order), session.take(order)
     place = np.full(len(rows), -1, np.intp)
     place[order] = np.arange(len(order))
@@ -115,11 +115,14 @@ def _same(order: Index, at: Index, *columns: npt.NDArray[np.generic]) -> Mask:
     return same
 
 
-def _by_start(session: Index, count: int, rows: Rows) -> Index:
-    """Order by (session, start, trace id); the rows are sorted by session already."""
-    if not len(rows):
-        return np.empty(0, np.intp)
-    start = np.ascontiguousarray(rows["start"])
+def _by_start(session: Index, count: int, rows: Rows, mine: Index) -> Index:
+    """Order of the rows `mine`, which are sorted by session already, by (session, start, trace id)."""
+    if not len(mine):
+        return mine
+    start = rows["start"].take(mine)
     first = where(changes(session))
     since = start - np.repeat(np.minimum.reduceat(start, first), lengths(first, len(start)))
-    return ordered(session, count, spread(since), rows["trace_lo"], rows["trace_hi"], since)[0]
+    order, alike = ordered(session, count, spread(since))
+    if len(alike):
+        order, _ = ordered(session, count, spread(since), rows["trace_lo"].take(mine), rows["trace_hi"].take(mine), since)
+    return order

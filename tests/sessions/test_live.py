@@ -1,0 +1,81 @@
+"""What is remembered of live sessions, and what may go when memory is short."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sojourn.sessions.kept import NOTHING, Kept
+from sojourn.sessions.lifecycle import NEVER
+from sojourn.sessions.live import Known, Live, Stored
+
+
+def known(*heard: int) -> Known:
+    out = Known.nothing(len(heard))
+    out.segments[:], out.heard[:], out.deadline[:] = 1, heard, np.array(heard) + 100
+    return out
+
+
+def fill(live: Live, keys: list[int], heard: list[int], rows: Kept = NOTHING) -> None:
+    live.put(keys, [("t", "p", str(key)) for key in keys], known(*heard), [rows] * len(keys))
+
+
+def test_sessions_are_found_by_their_key() -> None:
+    live = Live()
+    fill(live, [7, 8], [1, 2], (b"r", b"f"))
+    slots = live.find([8, 9, 7])
+    assert (slots >= 0).tolist() == [True, False, True]
+    assert live.names(slots) == [("t", "p", "8"), ("", "", ""), ("t", "p", "7")]
+    assert live.known(slots).heard.tolist() == [2, 0, 1]
+    assert live.known(slots).segments.tolist() == [1, 0, 1]
+    assert live.kept(slots) == [(b"r", b"f"), NOTHING, (b"r", b"f")]
+
+
+def test_it_grows_and_uses_places_again() -> None:
+    live = Live()
+    fill(live, list(range(1, 5001)), [0] * 5000)
+    live.drop(list(range(1, 4001)))
+    fill(live, list(range(10_001, 14_001)), [5] * 4000)
+    assert len(live) == 5000
+    assert max(live.find([4500, 12_000]).tolist()) < 5000
+    assert live.known(live.find([4500, 12_000])).heard.tolist() == [0, 5]
+
+
+def test_due_are_the_sessions_whose_deadline_has_come() -> None:
+    live = Live()
+    fill(live, [1, 2, 3, 4], [10, 20, 30, 40])
+    assert sorted(live.keys(live.due(130, 10))) == [1, 2, 3]
+    assert sorted(live.keys(live.due(130, 2))) == [1, 2], "the longest overdue first"
+    live.drop([1])
+    assert sorted(live.keys(live.due(130, 10))) == [2, 3]
+    assert live.due(0, 10).tolist() == []
+    assert live.known(np.array([-1])).deadline.tolist() == [NEVER]
+
+
+def test_rows_of_silent_sessions_go_first_and_the_longest_silent_next() -> None:
+    live = Live()
+    for key in range(1, 11):
+        fill(live, [key], [key], (b"x" * 100, b""))
+    assert live.bytes == 1000
+    live.shrink(1000, 5)
+    assert live.bytes == 1000, "within the budget nothing goes"
+    live.shrink(700, 5)
+    held = [key for key in range(1, 11) if live.kept(live.find([key])) != [NOTHING]]
+    assert held == [5, 6, 7, 8, 9, 10]
+    live.shrink(400, 0)
+    held = [key for key in range(1, 11) if live.kept(live.find([key])) != [NOTHING]]
+    assert held[-1] == 10
+    assert live.bytes == 100 * len(held) <= 400
+    assert len(live) == 10, "no session is forgotten"
+
+
+def test_what_was_stored_may_have_been_stored() -> None:
+    rng = np.random.default_rng(5)
+    old, new, never = (rng.integers(0, 2**64, 70_000, np.uint64) for _ in range(3))
+    stored = Stored(old)
+    stored.add(new[:10])
+    assert stored.maybe(new[:10]).all()
+    stored.add(new)
+    assert stored.maybe(old).all()
+    assert stored.maybe(new).all()
+    assert stored.maybe(never).sum() < 50
+    assert not Stored(np.zeros(0, np.uint64)).maybe(never).any()
