@@ -61,9 +61,8 @@ def test_covered_is_the_union(groups: list[list[tuple[int, int]]]) -> None:
     assert lengths(first, len(start)).tolist() == counts.tolist()
 
 
-telling = 
-    st.tuples(small, st.sampled_from([0, 1, 2**63]), small, st.integers(0, 3), st.booleans(), st.lists(small, max_size=3)), max_size=30
-)
+telling = st.tuples(small, st.sampled_from([0, 1, 2**63]), small, st.integers(0, 3), st.booleans(), st.lists(small, max_size=3))
+tellings = st.lists(telling, max_size=30)
 
 
 def pile_of(told: list[tuple[Any, ...]]) -> Pile:
