@@ -77,6 +77,8 @@ class Clickhouse(Exporter):
     """How long one insert or one question may take, for example 60s."""
     retry_on_failure: RetryOnFailure = RetryOnFailure()
     """What happens when the database cannot be reached."""
+    retention: Duration = 30 * 86_400.0
+    """How long whole sessions are kept, from the later of their end and last arrival. Nothing is removed yet: a later version does."""
     settings: Mapping[str, bool | int | float | str] = {}
     """Further ClickHouse settings for every insert, for example `insert_quorum: 2`."""
 
