@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from sojourn.processors.session import METADATA_KEY
 from sojourn.schema import FACETS
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, hashes, view
+from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, hashes, take, view
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
@@ -27,14 +28,37 @@ LARGE = 10_000
 """A trace with more known spans than this is folded at most once per tick, or a trace that grows by single spans would cost its square."""
 
 
+class Block(NamedTuple):
+    """The rows of one commit, which the shelf's entries point into: nothing is copied per trace."""
+
+    facts: Rows
+    facets: Rows
+
+
 class Known(NamedTuple):
     """What the shelf holds of one trace."""
 
     session: int
     """Hash of the session it was counted in last, 0 for none."""
-    facts: memoryview | bytes
-    """FACT rows: a slice of what the group made, so that nothing is copied."""
-    facets: memoryview | bytes
+    block: Block
+    first: int
+    """Its rows in `block.facts` are [first, end)."""
+    end: int
+    first_facet: int
+    end_facet: int
+
+
+@dataclass(slots=True)
+class Staged:
+    """What becomes of the state with the commit."""
+
+    known: dict[str, Known] = field(default_factory=dict)
+    size: int = 0
+    """Bytes of the blocks in `known`."""
+    waiting: dict[str, Block] = field(default_factory=dict)
+    """New spans of large traces."""
+    folded: list[str] = field(default_factory=list)
+    """Large traces that have waited and are folded now."""
 
 
 @dataclass(slots=True)
@@ -57,10 +81,10 @@ class Fold:
         self._clock, self._versions = host.clock, Versions()
         self._restored = host.history is None
         self._seen: Seen | None = None
-        self._shelf: Shelf[str, Known] = Shelf(memory, lambda known: len(known.facts) + len(known.facets), self._forget)
-        self._waiting: dict[str, list[Known]] = {}
+        self._shelf: Shelf[str, Known] = Shelf(memory, self._forget)
+        self._waiting: dict[str, list[Block]] = {}
         """New spans of large traces, not folded yet."""
-        self._staged: list[tuple[dict[str, Known], dict[str, list[Known]], list[str]]] = []
+        self._staged: list[Staged] = []
         self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
 
     def spans(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
@@ -88,21 +112,22 @@ class Fold:
         if not self._waiting:
             return None
         ids = list(self._waiting)
-        facts, facets = [], []
-        for number, key in enumerate(ids):
-            for known in self._waiting[key]:
-                facts.append(_rows(known.facts, FACT, number))
-                facets.append(_rows(known.facets, SPAN_FACET, number))
-        self._staged.append(({}, {}, ids))
-        return self._fold(ids, concat(*facts), concat(np.empty(0, SPAN_FACET), *facets))
+        blocks = [(number, block) for number, key in enumerate(ids) for block in self._waiting[key]]
+        facts, facets = concat(*(block.facts for _, block in blocks)), concat(*(block.facets for _, block in blocks))
+        numbers = np.array([number for number, _ in blocks], np.uint32)
+        facts["trace"] = np.repeat(numbers, [len(block.facts) for _, block in blocks])
+        facets["trace"] = np.repeat(numbers, [len(block.facets) for _, block in blocks])
+        self._staged.append(Staged(folded=ids))
+        return self._fold(ids, facts, facets)
 
     def committed(self) -> None:
-        for known, waiting, folded in self._staged:
-            for key in folded:
+        for staged in self._staged:
+            for key in staged.folded:
                 self._waiting.pop(key, None)
-            for key, more in waiting.items():
-                self._waiting.setdefault(key, []).extend(more)
-            self._shelf.put(known)
+            for key, block in staged.waiting.items():
+                self._waiting.setdefault(key, []).append(block)
+            if staged.known:
+                self._shelf.put(staged.known, staged.size)
         self._staged.clear()
 
     def discard(self) -> None:
@@ -127,16 +152,13 @@ class Fold:
 
     def _set_aside(self, ids: list[str], facts: Rows, facets: Rows) -> tuple[Rows, Rows]:
         """Take out the spans of large traces; they wait for the next tick."""
-        counts = np.bincount(facts["trace"], minlength=len(ids))
-        large = [
-            number
-            for number in np.flatnonzero(counts).tolist()
-            if ids[number] in self._waiting or ((known := self._shelf.get(ids[number])) and len(known.facts) > LARGE * FACT.itemsize)
-        ]
+        numbers = np.flatnonzero(np.bincount(facts["trace"], minlength=len(ids))).tolist()
+        known = self._shelf.get([ids[number] for number in numbers])
+        large = [n for n, each in zip(numbers, known, strict=True) if (each and each.end - each.first > LARGE) or ids[n] in self._waiting]
         if not large:
             return facts, facets
-        waiting = {ids[n]: [Known(0, facts[facts["trace"] == n].tobytes(), facets[facets["trace"] == n].tobytes())] for n in large}
-        self._staged.append(({}, waiting, []))
+        waiting = {ids[n]: Block(facts[facts["trace"] == n], facets[facets["trace"] == n]) for n in large}
+        self._staged.append(Staged(waiting=waiting))
         return facts[~np.isin(facts["trace"], large)], facets[~np.isin(facets["trace"], large)]
 
     def _fold(self, ids: list[str], facts: Rows, facets: Rows) -> pa.RecordBatch | None:
@@ -151,14 +173,14 @@ class Fold:
 
     def _with_known(self, ids: list[str], numbers: npt.NDArray[np.uint32], facts: Rows, facets: Rows) -> Touched:
         """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
-        found = [(number, self._shelf.get(ids[number])) for number in numbers.tolist()]
-        known = [(number, each) for number, each in found if each]
-        old = _join([(number, each.facts) for number, each in known], FACT)
-        old_facets = _join([(number, each.facets) for number, each in known if each.facets], SPAN_FACET)
+        plain = numbers.tolist()
+        found = self._shelf.get([ids[number] for number in plain])
+        known = [(number, each) for number, each in zip(plain, found, strict=True) if each]
+        old, old_facets = _join(known) if known else (facts[:0], facets[:0])
         touched = Touched(
             ids, concat(old, facts), concat(old_facets, facets), len(old), {n: each.session for n, each in known if each.session}
         )
-        unknown = np.array([number for number, each in found if not each], np.uint32)
+        unknown = numbers if not known else np.array([n for n, each in zip(plain, found, strict=True) if not each], np.uint32)
         if self._history is None or not len(unknown):
             return touched
         assert self._seen is not None
@@ -200,7 +222,9 @@ class Fold:
         numbers = groups.number.take(groups.first)
         session = folded.traces["session"]
         name_missing(session, folded, touched.ids, numbers, self._missing, self._texts)
-        before = np.array([touched.session.get(number, 0) for number in numbers.tolist()], np.uint64)
+        before = np.zeros(len(numbers), np.uint64)
+        if touched.session:
+            before[:] = [touched.session.get(number, 0) for number in numbers.tolist()]
         news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != session)
         self._stage(touched.ids, folded, numbers, np.flatnonzero(news))
         ids = _split(touched.ids, numbers, folded.traces)
@@ -213,7 +237,7 @@ class Fold:
         left["session"], left["deleted"], left["cost"] = before.take(gone), 1, -1
         facets, counts = _facets_of(folded, told, len(gone))
         previews = tuple(np.concatenate([each.take(told), np.zeros(len(gone), np.uint64)]) for each in (folded.input, folded.output))
-        names = [ids[at] for at in np.concatenate([told, gone]).tolist()]
+        names = ids if len(told) == len(ids) and not len(gone) else [ids[at] for at in np.concatenate([told, gone]).tolist()]
         rows, version = concat(folded.traces[told], left), self._versions.next(self._clock.now())
         return unpack(rows, facets, counts, names, (previews[0], previews[1]), self._texts, version, lenient)
 
@@ -223,36 +247,45 @@ class Fold:
         return hashes(self._texts, pa.array(texts, pa.string()))
 
     def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
-        groups, session = folded.groups, folded.traces["session"].tolist()
-        plain, size = folded.facts.view(np.uint8).data, FACT.itemsize
-        cuts = (np.append(groups.first, len(folded.facts)) * size).tolist()
-        facets, facet_cuts = folded.facets.view(np.uint8).data, None
-        if len(folded.facets):
-            facet_cuts = (np.searchsorted(folded.facets["trace"], np.append(numbers, numbers[-1] + 1)) * SPAN_FACET.itemsize).tolist()
-        known = {}
-        for at in changed.tolist():
-            told = facets[facet_cuts[at] : facet_cuts[at + 1]] if facet_cuts else b""
-            known[ids[numbers[at]]] = Known(session[at], plain[cuts[at] : cuts[at + 1]], told)
-        self._staged.append((known, {}, []))
+        block, groups = Block(folded.facts, folded.facets), folded.groups
+        ends = groups.first + groups.sizes
+        none = np.zeros(groups.count, np.intp)
+        facet_ends = np.searchsorted(folded.facets["trace"], numbers, "right") if len(folded.facets) else none
+        facet_first = np.concatenate([none[:1], facet_ends[:-1]])
+        columns = [each.take(changed).tolist() for each in (folded.traces["session"], groups.first, ends, facet_first, facet_ends)]
+        names = [ids[number] for number in numbers.take(changed).tolist()]
+        entries = map(Known._make, zip(columns[0], repeat(block), *columns[1:], strict=False))
+        self._staged.append(Staged(dict(zip(names, entries, strict=True)), size=block.facts.nbytes + block.facets.nbytes))
 
     def _forget(self, gone: Any) -> None:
         """Spans of these traces are in the database only from now on."""
         if self._seen is not None:
-            newest = int(_join([(0, known.facts) for known in gone.values()], FACT)["arrival"].max())
+            newest = int(_join([(0, known) for known in gone.values()])[0]["arrival"].max())
             self._seen.forget(_trace_hashes(list(gone)), newest)
 
 
-def _rows(plain: memoryview | bytes, dtype: np.dtype[np.void], number: int) -> Rows:
-    rows = np.frombuffer(plain, dtype).copy()
-    rows["trace"] = number
-    return rows
+def _join(known: list[tuple[int, Known]]) -> tuple[Rows, Rows]:
+    """The rows of several traces in one array, and their facets, numbered."""
+    by_block: dict[int, list[tuple[int, Known]]] = {}
+    for number, each in known:
+        by_block.setdefault(id(each.block), []).append((number, each))
+    parts = [_of_block(each) for each in by_block.values()]
+    return concat(*(facts for facts, _ in parts)), concat(*(facets for _, facets in parts))
 
 
-def _join(parts: list[tuple[int, memoryview | bytes]], dtype: np.dtype[np.void]) -> Rows:
-    """Rows of several traces in one array, numbered."""
-    rows = np.frombuffer(bytearray(b"".join(plain for _, plain in parts)), dtype)
-    rows["trace"] = np.repeat(np.array([n for n, _ in parts], np.uint32), [len(plain) // dtype.itemsize for _, plain in parts])
-    return rows
+def _of_block(known: list[tuple[int, Known]]) -> tuple[Rows, Rows]:
+    block = known[0][1].block
+    table = np.array([(number, each.first, each.end, each.first_facet, each.end_facet) for number, each in known], np.int64)
+    return _slices(block.facts, table[:, 0], table[:, 1], table[:, 2]), _slices(block.facets, table[:, 0], table[:, 3], table[:, 4])
+
+
+def _slices(rows: Rows, number: npt.NDArray[np.int64], first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Rows:
+    """rows[first:end] of each trace, one after the other, numbered."""
+    counts = end - first
+    begin = np.cumsum(counts) - counts
+    out = take(rows, np.repeat(first - begin, counts) + np.arange(counts.sum()))
+    out["trace"] = np.repeat(number, counts)
+    return out
 
 
 def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
