@@ -2,9 +2,12 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
+import numpy.typing as npt
 from typing_extensions import Buffer
+
+_Numbers = Buffer | npt.NDArray[Any]  # numpy's stubs tell of the buffer protocol from Python 3.12 on only
 
 class _ArrowArray(Protocol):
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
@@ -148,14 +151,16 @@ def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
     """Stored rows of `otel_traces` (columns by name) → RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
     but for `trace` (index of the row's trace id in order of first appearance)."""
 
-def arrange(trace: Buffer, span: Buffer, parent: Buffer, end: Buffer, digest: Buffer, bits: int) -> tuple[bytes, bytes, bytes, bytes]:
+def arrange(
+    trace: _Numbers, span: _Numbers, parent: _Numbers, end: _Numbers, digest: _Numbers, bits: int
+) -> tuple[bytes, bytes, bytes, bytes]:
     """Copies of spans → one row per (trace, span), the greatest (end, digest), of equal ones the first; and the trees they form.
 
     Columns of one length: uint32, then uint64. Gives int64: the kept rows sorted by trace, scrambled span id (`bits`) and span id,
     the position of each trace's first row, each row's parent (-1 for none; cycles are cut at their least span id), the rows that were cut.
     """
 
-def only_below(up: Buffer, marked: Buffer) -> bytes:
+def only_below(up: _Numbers, marked: _Numbers) -> bytes:
     """Per row the one leaf among the marked rows below it, -2 if there are several, -1 if there is none (int64).
 
     `up` (int64) are parents as arrange() gives them, `marked` (uint8) is not 0 for marked rows; a leaf has no marked row below it.

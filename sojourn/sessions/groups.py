@@ -54,8 +54,8 @@ def arrange(rows: Rows, bits: int = 64 - GROUP_BITS) -> tuple[Groups, Rows, Inde
     Gives the groups, the kept rows, each kept row's parent by position (-1 for a root or an unknown parent), and the rows whose parent
     link was cut because it closed a cycle (at the least span id of it).
     """
-    columns = [np.ascontiguousarray(rows[name]) for name in ("trace", "span", "parent", "sent_end", "digest")]
-    order, first, up, cut = (np.frombuffer(each, np.int64) for each in _native.arrange(*columns, bits))
+    trace, span, parent, end, digest = (np.ascontiguousarray(rows[name]) for name in ("trace", "span", "parent", "sent_end", "digest"))
+    order, first, up, cut = (np.frombuffer(each, np.int64) for each in _native.arrange(trace, span, parent, end, digest, bits))
     kept = take(rows, order)
     sizes = np.diff(np.append(first, len(order)))
     return Groups(order, kept["trace"], first, np.repeat(np.arange(len(first)), sizes), sizes, bits), kept, up, cut

@@ -155,7 +155,8 @@ class Providers:
             self._names, missing = {}, pairs
         if missing:
             self._learn(missing)
-        return np.take(hashes(self._texts, pa.array([self._names[pair] for pair in pairs], pa.string())), inverse)
+        settled: U64 = hashes(self._texts, pa.array([self._names[pair] for pair in pairs], pa.string()))[inverse]
+        return settled
 
     def _learn(self, pairs: list[tuple[int, int]]) -> None:
         texts = pa.array(self._texts.lookup(np.array(pairs, np.uint64).reshape(-1))).to_pylist()
