@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::group::Group;
 use crate::lane::RETRY_SECONDS;
@@ -35,7 +35,14 @@ pub struct Delivery {
 /// Bytes of a queue that are taken until this is dropped.
 pub struct Held {
     bytes: usize,
-    of: Arc<AtomicUsize>,
+    of: Arc<Room>,
+}
+
+/// What a lane's groups hold from the moment they are cut until they are settled, and the bell for those who wait for room.
+#[derive(Default)]
+pub struct Room {
+    pub uncommitted: AtomicUsize,
+    pub given_back: Notify,
 }
 
 impl Delivery {
@@ -81,14 +88,15 @@ impl Delivery {
 
 impl Held {
     /// `bytes` must have been added to `of`.
-    pub fn new(bytes: usize, of: &Arc<AtomicUsize>) -> Self {
+    pub fn new(bytes: usize, of: &Arc<Room>) -> Self {
         Self { bytes, of: Arc::clone(of) }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.uncommitted.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.given_back.notify_waiters();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::delivery::{self, Verdict};
@@ -12,6 +13,10 @@ use crate::lane::Lane;
 use crate::meters::{Meters, Transport};
 use crate::refusal::Refusal;
 use crate::wire::{Signal, count_items};
+
+/// How long a request may wait for room before it is read: shorter than the timeouts of OTLP exporters (5 s to 10 s), since a request
+/// that its sender gave up is sent again.
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the body of a request is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +76,17 @@ impl Intake {
             wait,
             meters: Meters::default(),
         }
+    }
+
+    /// Waits until no lane of the signal is nearly full, at most as long as senders have patience. Called before a body is read, so that
+    /// what waits, waits at the sender.
+    pub async fn admit(&self, signal: Signal) {
+        let waiting = async {
+            for lane in &self.lanes[signal as usize] {
+                lane.nearly_full().await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, waiting).await; // in vain: the lane says so itself
     }
 
     /// Gives one request (protobuf, decompressed) to all lanes of its signal. The caller waits for the verdicts, without the body.

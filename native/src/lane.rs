@@ -2,14 +2,14 @@
 //!
 //! A group is cut when someone waits for it and it is due, or when it is full. So while the one before is being stored it grows with the
 //! load, and a trace that arrives in many requests is touched once. Memory is bounded in bytes: when what was not stored yet holds
-//! `queue_bytes`, senders are told "later".
+//! `queue_bytes`, senders wait a while, then they are told "later".
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::delivery::{Delivery, Held};
+use crate::delivery::{Delivery, Held, Room};
 use crate::gathering::{Gathering, Receipt};
 use crate::lift::Plan;
 use crate::refusal::Refusal;
@@ -40,8 +40,7 @@ pub struct Lane {
     settings: Settings,
     queue: Mutex<Queue>,
     due: Condvar,
-    /// Bytes of the groups that were cut and are not settled.
-    uncommitted: Arc<AtomicUsize>,
+    room: Arc<Room>,
 }
 
 #[derive(Default)]
@@ -63,7 +62,7 @@ impl Lane {
             settings,
             queue: Mutex::default(),
             due: Condvar::new(),
-            uncommitted: Arc::default(),
+            room: Arc::default(),
         }
     }
 
@@ -73,13 +72,31 @@ impl Lane {
 
     /// Whether a request of `bytes` would be taken now; Err says why not.
     pub fn has_room(&self, bytes: usize) -> Result<(), Refusal> {
-        self.room(&self.lock(), bytes)
+        self.check_room(&self.lock(), bytes)
+    }
+
+    /// Waits while the queue is nearly full. The rest of it is for requests that are on their way: those who waited together come together.
+    pub async fn nearly_full(&self) {
+        loop {
+            let given_back = self.room.given_back.notified();
+            tokio::pin!(given_back);
+            given_back.as_mut().enable(); // from here on no bell is missed
+            if !self.is_nearly_full() {
+                return;
+            }
+            given_back.await;
+        }
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        let queue = self.lock();
+        !queue.closed && self.held(&queue) > self.settings.queue_bytes / 4 * 3
     }
 
     /// Takes one request, all or nothing. With `wait` the receipt has the outcome of the group.
     pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, wait: bool) -> Result<Receipt, Refusal> {
         let mut queue = self.lock();
-        self.room(&queue, body.len())?;
+        self.check_room(&queue, body.len())?;
         let mut gathering = match queue.gathering.take() {
             Some(gathering) => gathering,
             None => Gathering::begin(&self.settings),
@@ -120,6 +137,7 @@ impl Lane {
     pub fn close(&self) {
         self.lock().closed = true;
         self.due.notify_all();
+        self.room.given_back.notify_waiters();
     }
 
     pub fn load(&self) -> Load {
@@ -138,7 +156,7 @@ impl Lane {
             return;
         }
         if gathering.bytes() >= self.settings.flush_bytes {
-            self.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
+            self.room.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
             queue.cut.push_back(gathering);
             self.due.notify_all();
             return;
@@ -157,15 +175,15 @@ impl Lane {
                 let gathering = queue
                     .gathering
                     .take_if(|gathering| closed || now >= gathering.due(&self.settings))?;
-                self.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
+                self.room.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
                 gathering
             }
         };
-        let held = Held::new(gathering.bytes(), &self.uncommitted);
+        let held = Held::new(gathering.bytes(), &self.room);
         Some(gathering.deliver(held))
     }
 
-    fn room(&self, queue: &Queue, bytes: usize) -> Result<(), Refusal> {
+    fn check_room(&self, queue: &Queue, bytes: usize) -> Result<(), Refusal> {
         if queue.closed {
             return Err(Refusal::later("the collector is stopping", RETRY_SECONDS));
         }
@@ -177,7 +195,7 @@ impl Lane {
     }
 
     fn held(&self, queue: &Queue) -> usize {
-        self.uncommitted.load(Ordering::Relaxed) + queue.gathering.as_ref().map_or(0, Gathering::bytes)
+        self.room.uncommitted.load(Ordering::Relaxed) + queue.gathering.as_ref().map_or(0, Gathering::bytes)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -244,3 +244,27 @@ def listens(endpoint: str | None) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_a_request_waits_for_room_before_it_is_told_later() -> None:
+    """A full queue is slow, not deaf: as soon as a group is stored, those who wait are taken."""
+    lane = raw_lane(queue_bytes=100)
+    with serving({"traces": [lane]}) as native, ThreadPoolExecutor() as pool:
+        assert post(native, spans(1)).status_code == 200
+        group = gathered(lane, 1)
+        waiting = pool.submit(post, native, spans(2))
+        assert group.rows == 1
+        group.commit()
+        assert waiting.result(30).status_code == 200
+        stats = native.stats()
+    assert stats.get('otelcol_receiver_refused_spans_total{transport="http"}', 0) == 0
+
+
+def test_stopping_ends_the_wait_for_room() -> None:
+    """Whoever waits when the lane is closed is told "later" at once."""
+    lane = raw_lane(queue_bytes=100)
+    with serving({"traces": [lane]}) as native, ThreadPoolExecutor() as pool:
+        assert post(native, spans(1)).status_code == 200
+        waiting = pool.submit(post, native, spans(2))
+        lane.close()
+        assert waiting.result(30).status_code == 503

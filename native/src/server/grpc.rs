@@ -63,6 +63,7 @@ impl Grpc {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
         let coding = Coding::named(coding)?;
+        shared.intake.admit(signal).await;
         let limits = shared.body_limits(self.max_request_bytes + PREFIX);
         let framed = body::gather(&mut incoming, limits, claimed).await?;
         let (taken, verdicts) = self.decode(shared, signal, coding, &framed)?;

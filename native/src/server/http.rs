@@ -104,6 +104,7 @@ impl Http {
         if claimed > self.max_request_bytes && parts.headers.contains_key(header::EXPECT) {
             return Err(too_large(self.max_request_bytes)); // this sender waits for a word before it sends the body
         }
+        shared.intake.admit(signal).await;
         let body = match body::gather(&mut incoming, shared.body_limits(self.max_request_bytes), |_| claimed).await {
             Ok(body) => body,
             Err(refusal) => {
