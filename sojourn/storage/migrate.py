@@ -6,25 +6,17 @@ What a file says of columns comes from `sojourn.schema`; engines, orders, indexe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from sojourn import schema
 from sojourn.errors import ConfigError
-from sojourn.storage.failures import told
 
 if TYPE_CHECKING:
     from sojourn.storage.database import Database
 
-_APPLIED: Final = """CREATE TABLE IF NOT EXISTS {database}.schema_migrations
-(
-    Name String,
-    AppliedAt DateTime64(3) DEFAULT now64(3)
-)
-ENGINE = ReplacingMergeTree
-ORDER BY Name"""
 _ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree", "SharedReplacingMergeTree", "Distributed")
 
 
@@ -49,8 +41,9 @@ def migrations(database: str = "otel", username: str = "", password: str = "") -
 
 def statements(database: str = "otel") -> list[str]:
     """Everything that a new database is given, for people to read or to run themselves."""
-    first = [f"CREATE DATABASE IF NOT EXISTS {database}", _APPLIED.format(database=database)]
-    return first + [statement for migration in migrations(database) for statement in migration.statements]
+    all_ = migrations(database)
+    first, last = f"CREATE DATABASE IF NOT EXISTS {database}", _memory(database, [migration.name for migration in all_])
+    return [first, *(statement for migration in all_ for statement in migration.statements), last]
 
 
 def apply(database: Database, *, again: bool = False) -> list[str]:
@@ -63,31 +56,28 @@ def apply(database: Database, *, again: bool = False) -> list[str]:
     name = database.name
     database.command(f"CREATE DATABASE IF NOT EXISTS {name}", anywhere=True)
     refuse_foreign(database)
-    database.command(_APPLIED.format(database=name))
-    known = set() if again else {str(row["Name"]) for row in database.rows(f"SELECT Name FROM {name}.schema_migrations")}
+    known = [] if again else _known(database)
     applied = []
     for migration in migrations(name, database.address.username, database.address.password):
         if migration.name in known:
             continue
         for statement in migration.statements:
             database.command(statement)
-        _remember(database, migration)
         applied.append(migration.name)
+        database.command(_memory(name, known + applied))
     return applied
 
 
-def _remember(database: Database, migration: Migration) -> None:
-    """Inserted like all else, since some proxies take no other form."""
-    import pyarrow as pa
-    from clickhouse_connect.driver.exceptions import ClickHouseError
+def _memory(database: str, names: Sequence[str]) -> str:
+    """What has been applied is a view that says so: the first insert into a table takes 50 MiB in the embedded engine, an idle one too."""
+    return f"CREATE OR REPLACE VIEW {database}.schema_migrations AS\nSELECT arrayJoin([{', '.join(map(_quoted, names))}]) AS Name"
 
-    from sojourn import _native
 
-    block = _native.encode_native(pa.record_batch({"Name": [migration.name]}), [("Name", "String")], False)
-    try:
-        database.insert("schema_migrations", ["Name"], block, compressed=False, settings={})
-    except ClickHouseError as error:
-        raise told(error, str(database.address)) from error
+def _known(database: Database) -> list[str]:
+    asked = {"database": database.name}
+    if not database.rows("SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'", asked):
+        return []
+    return [str(row["Name"]) for row in database.rows(f"SELECT Name FROM {database.name}.schema_migrations ORDER BY Name")]
 
 
 def refuse_foreign(database: Database) -> None:
