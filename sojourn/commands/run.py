@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
@@ -63,11 +64,19 @@ def _shown(name: str, address: str) -> str:
     return f"http://{address}{path}" if path else address
 
 
+ONE_WISH = 0.5
+"""Signals within so many seconds are one wish to stop: timeout(1) and some supervisors tell the process and its group."""
+
+
 def _on_signals() -> threading.Event:
     stop = threading.Event()
+    first = 0.0
 
     def receive(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+        elif time.monotonic() - first > ONE_WISH:
             os.write(2, b"sojourn: stopped at once: what was not written is lost\n")
             os._exit(1)
         stop.set()
