@@ -38,11 +38,18 @@ def live(batches: list[pa.RecordBatch]) -> dict[Key, Row]:
     """What is left when every row replaces older ones of its key and deleted ones are gone."""
     newest: dict[Key, Row] = {}
     for batch in batches:
-        for row in batch.drop_columns(["_trace", "_facets"]).to_pylist() if "_trace" in batch.schema.names else batch.to_pylist():
+        for row in plain(batch).to_pylist():
             known = newest.get(key_of(row))
             if known is None or row["Version"] > known["Version"]:
                 newest[key_of(row)] = row
     return {key: row for key, row in newest.items() if not row["Deleted"]}
+
+
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The stored columns, with times as whole numbers: Python's own times end at microseconds."""
+    names = [name for name in batch.schema.names if not name.startswith("_")]
+    columns = [batch.column(name) for name in names]
+    return pa.RecordBatch.from_arrays([each.cast("int64") if pa.types.is_timestamp(each.type) else each for each in columns], names)
 
 
 def of_product(row: Row) -> Row:
@@ -52,8 +59,8 @@ def of_product(row: Row) -> Row:
     return {
         **{name: row[name] for name in (*PLAIN, *NUMBERS)},
         **{name: sorted(row[name]) for name in SETS},
-        "Start": nanoseconds(row["Start"]),
-        "End": nanoseconds(row["End"]),
+        "Start": row["Start"],
+        "End": row["End"],
         "CostPico": row["CostPico"],
         "CostSources": row["CostSources"],
         "Flags": sorted(set(bits) - NOT_COMPARED),
@@ -81,8 +88,8 @@ def session_of_product(row: Row) -> Row:
     return {
         **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "CostPico", "CostSources")},
         **{name: sorted(row[name]) for name in SESSION_SETS},
-        "Start": nanoseconds(row["Start"]),
-        "End": nanoseconds(row["End"]),
+        "Start": row["Start"],
+        "End": row["End"],
         "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
         "Metadata": dict(row["Metadata"]),
     }
@@ -97,11 +104,6 @@ def session_of_oracle(row: Row) -> Row:
         "CostSources": sources[row["CostSource"]],
         "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
     }
-
-
-def nanoseconds(time: Any) -> int:
-    """A timestamp of Arrow (a pandas or a datetime value) as ns since 1970."""
-    return int(getattr(time, "value", time))
 
 
 def differences(got: dict[Key, Row], want: dict[Key, Row]) -> dict[Any, Any]:

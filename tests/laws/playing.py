@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow as pa
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sojourn import _native
 from sojourn.component import Batch, Host, Process, Processor
 from sojourn.processors.aggregate import Aggregate
 from sojourn.processors.lifecycle import Lifecycle
+from sojourn.processors.session import Session
 from tests.laws import comparing, worlds
 from tests.laws.packing import Texts, packed
 from tests.laws.worlds import Sent
@@ -82,6 +84,34 @@ def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False)
                 for process in chain:
                     process.discard()
             commit(chain, stored, through(chain, [batch]))
+        clock.time += later
+        for at, process in enumerate(chain):
+            commit(chain, stored, through(chain[at + 1 :], list(process.tick(clock.now()))))
+    return stored
+
+
+Bodies = list[tuple[bytes, str]]
+"""Requests of one group: body and content type."""
+
+
+def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int = 0) -> Stored:
+    """The same with the native core in front: requests in, through all three processors."""
+    texts, clock, stored = _native.Texts(1 << 24), Clock(arrival), Stored()
+    session = Session()
+    lane = _native.Lane(texts=texts, lift=session.lift(), flush_interval=3600, flush_rows=1 << 30, flush_bytes=1 << 40, queue_bytes=1 << 30)
+    host = Host(clock=clock, collector="here", data_dir=None, texts=texts)
+    with ExitStack() as stack:
+        chain = [stack.enter_context(processor.open(host)) for processor in (session, Aggregate(), Lifecycle())]
+        for group in groups:
+            for body, content_type in group:
+                lane.push("traces", body, content_type, arrival)
+            lane.flush()
+            delivery = lane.next(10)
+            assert delivery is not None
+            records = delivery.traces()
+            if records is not None:
+                commit(chain, stored, through(chain, [Batch("otel_traces", pa.record_batch(records))]))
+            delivery.commit()
         clock.time += later
         for at, process in enumerate(chain):
             commit(chain, stored, through(chain[at + 1 :], list(process.tick(clock.now()))))

@@ -95,6 +95,16 @@ def without_ids(sent: Sent) -> Sent:
     return replace(sent.changed(lambda span: drop(span, *ID_KEYS)), resource=resource)
 
 
+def placed(sent: Sent, project: int) -> Sent:
+    """The same span in a project of its own, in traces that no other project has."""
+
+    def move(span: Span) -> None:
+        span.trace_id = project.to_bytes(8) + span.trace_id[8:]
+
+    resource = tuple(pair for pair in sent.resource if pair[0] != "service.namespace")
+    return replace(sent.changed(move), resource=(*resource, ("service.namespace", f"p{project}")))
+
+
 def one_copy_each(world: list[Sent]) -> list[Sent]:
     """Of several copies of a span only the first."""
     copies: dict[tuple[bytes, bytes], Sent] = {}
@@ -162,6 +172,7 @@ KINDS: tuple[tuple[tuple[str, Any], ...], ...] = (
     (("gen_ai.operation.name", "execute_event_loop_cycle"),),
 )
 COSTS: tuple[Any, ...] = (0, 0.25, "0.125", 0.1, 1e-12, -1.0, "much", 3)
+TAGS: tuple[dict[str, Any], ...] = ({}, {}, {"tag.tags": ("b", "a")}, {"agentmark.tags": '["a","c"]'}, {"langsmith.span.tags": "d, e"})
 USERS = (("user.id", "u1"), ("user.id", "u2"), ("enduser.id", "u3"), ("agentmark.user_id", "u4"), ("user.id", "unknown"))
 DESCRIPTIONS = (
     ("agentmark.session_name", "Trip"),
@@ -179,9 +190,7 @@ DESCRIPTIONS = (
     ("langfuse.trace.metadata.region", '"eu"'),
     ("langsmith.metadata.long", "y" * 300),
     ("langsmith.metadata.flag", True),
-    ("tag.tags", ("b", "a")),
-    ("agentmark.tags", '["a","c"]'),
-    ("langsmith.span.tags", "d, e"),
+    ("tool.parameters", "x"),
     ("error.type", "ValueError"),
 )
 RESOURCES = (
@@ -221,7 +230,7 @@ def _attributes(random: Random) -> dict[str, Any]:
         found |= _some(random, ("gen_ai.usage.cost", "operation.cost"), COSTS, 1)
     found |= _some(random, ("gen_ai.response.id",), ("r1", "r2"), 1)
     found |= dict(random.sample(USERS, random.randint(0, 1)))
-    return found | dict(random.sample(DESCRIPTIONS, random.randint(0, 3)))
+    return found | dict(random.sample(DESCRIPTIONS, random.randint(0, 3))) | random.choice(TAGS)
 
 
 def one_span(trace: int, span_id: int, parent: int, seed: int) -> Sent:
@@ -241,7 +250,8 @@ def one_span(trace: int, span_id: int, parent: int, seed: int) -> Sent:
     if random.random() < 0.2:
         span.status.code = Status.STATUS_CODE_ERROR
     if random.random() < 0.2:
-        span.events.add(name=random.choice(("exception", "gen_ai.user.message", "other")), time_unix_nano=start)
+        event = span.events.add(name=random.choice(("exception", "gen_ai.user.message", "other")), time_unix_nano=start)
+        put(event, "content", random.choice(("asked", "[]")))
     return Sent(random.choice(RESOURCES), random.choice(("a", "b")), span.SerializeToString())
 
 

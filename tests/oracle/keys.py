@@ -273,7 +273,7 @@ KINDS = {
     "evaluator": "evaluator",
     "prompt": "prompt",
 }
-INPUT = [
+USER_INPUT = [
     "gen_ai.input.messages",
     "langfuse.observation.input",
     "langfuse.trace.input",
@@ -291,15 +291,18 @@ INPUT = [
     "mlflow.spanInputs",
     "gcp.vertex.agent.llm_request",
     "request_data",
+    "user_prompt",
+]
+TOOL_INPUT = [  # no input of a user
     "gen_ai.tool.call.arguments",
     "ai.toolCall.args",
     "tool.parameters",
     "gcp.vertex.agent.tool_call_args",
     "tool_arguments",
-    "user_prompt",
 ]
-INPUT_FAMILIES = ["llm.input_messages.", "gen_ai.prompt."]
-INPUT_EVENTS = ["gen_ai.user.message", "gen_ai.content.prompt"]
+INPUT_MESSAGES = r"(llm\.input_messages|gen_ai\.prompt)\.\d+\."
+INPUT_EVENTS = {"gen_ai.user.message": "content", "gen_ai.content.prompt": "gen_ai.prompt"}
+OUTPUT_EVENTS = {"gen_ai.choice": "message", "gen_ai.content.completion": "gen_ai.completion"}
 OUTPUT = [
     "gen_ai.output.messages",
     "langfuse.observation.output",

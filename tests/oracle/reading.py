@@ -137,6 +137,8 @@ def _times(span: Any, arrival: int) -> tuple[int, int, set[str]]:
             flags.add("bad_time")
         clamped.append(inside)
     start, end = clamped
+    if span.end_time_unix_nano < span.start_time_unix_nano:
+        flags.add("bad_time")
     return start, max(start, end), flags
 
 
@@ -243,31 +245,32 @@ def id_class(key: str) -> int:
 # --- 3.2 to 3.4 what a call says
 
 
-def _count(attributes: dict[str, Any], names: list[str]) -> int | None:
+def _count(fact: Fact, attributes: dict[str, Any], names: list[str]) -> int | None:
     for name in names:
         number = whole(_member(attributes, name))
         if number is not None:
-            return min(number, 2**32 - 1)
+            count = min(max(number, 0), 2**32 - 1)
+            if count != number:
+                fact.flags.add("limited")
+            return count
     return None
 
 
 def whole(value: Any) -> int | None:
     """3.3: numbers, numbers as strings, JSON integer wrappers."""
     if isinstance(value, dict):
-        value = value.get("intValue", value.get("int_value"))
+        value = value.get("intValue", value.get("doubleValue", value.get("stringValue")))
     if isinstance(value, str):
         text = value.strip()
-        if text.startswith("{"):
+        if text.startswith(("{", '"')):
             return whole(_json(text, None))
         try:
             value = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
-    if isinstance(value, float) and (math.isnan(value) or math.isinf(value)):
-        return None
-    return int(value) if value >= 0 else None
+    return round(value)
 
 
 def picodollars(value: Any) -> int | None:
@@ -287,11 +290,11 @@ def picodollars(value: Any) -> int | None:
 
 
 def _read_call(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
-    fact.input = _count(attributes, keys.INPUT_TOKENS) or 0
-    fact.output = _count(attributes, keys.OUTPUT_TOKENS) or 0
-    fact.cache_read = _count(attributes, keys.CACHE_READ) or 0
-    fact.cache_write = _count(attributes, keys.CACHE_WRITE) or 0
-    fact.reasoning = _count(attributes, keys.REASONING) or 0
+    fact.input = _count(fact, attributes, keys.INPUT_TOKENS) or 0
+    fact.output = _count(fact, attributes, keys.OUTPUT_TOKENS) or 0
+    fact.cache_read = _count(fact, attributes, keys.CACHE_READ) or 0
+    fact.cache_write = _count(fact, attributes, keys.CACHE_WRITE) or 0
+    fact.reasoning = _count(fact, attributes, keys.REASONING) or 0
     _normalise(fact, attributes)
     fact.cost = _reported_cost(attributes)
     if fact.cost == 0 and (fact.input or fact.output):  # 3.4: 0 with tokens > 0 is not reported
@@ -331,7 +334,7 @@ ADDITIVE_SCOPES = ("openinference.instrumentation.claude_agent_sdk", "com.anthro
 
 def _normalise(fact: Fact, attributes: dict[str, Any]) -> None:
     """3.3: cached tokens are part of the input afterwards, reasoning part of the output."""
-    total, cache, plain = _count(attributes, keys.TOTAL_TOKENS), fact.cache_read + fact.cache_write, fact.input + fact.output
+    total, cache, plain = _count(fact, attributes, keys.TOTAL_TOKENS), fact.cache_read + fact.cache_write, fact.input + fact.output
     cache_is_extra = cache > 0 and (cache > fact.input or (total != plain and (total == plain + cache or fact.scope in ADDITIVE_SCOPES)))
     reasoning_is_extra = fact.reasoning > fact.output or (fact.reasoning > 0 and total == plain + fact.reasoning)
     if cache_is_extra:
@@ -392,7 +395,7 @@ def provider(attributes: dict[str, Any], model: str) -> str:
 def kind(attributes: dict[str, Any], fact: Fact, name: str) -> str:
     told = _told_kind(attributes)
     never_llm = valid_text(attributes.get("gen_ai.operation.name")) in ("invoke_agent", "invoke_workflow", "create_agent")
-    if (never_llm or name == "agent_step") and told in ("llm", ""):
+    if (never_llm or name == "agent_step") and told in ("llm", "embedding", "rerank", ""):
         return "agent"
     if told:
         return told
@@ -438,20 +441,28 @@ def _read_descriptions(fact: Fact, attributes: dict[str, Any], span: Any) -> Non
     for key in keys.TAGS:
         fact.tags += _tags(attributes.get(key))
     fact.metadata = _metadata(attributes, fact)
-    fact.input_text = _content(attributes, keys.INPUT)[:500]
-    fact.output_text = _content(attributes, keys.OUTPUT)[:500]
+    events = [(event.name, _attributes(event)) for event in span.events]
+    given = _content(attributes, keys.USER_INPUT) or _told_by(events, keys.INPUT_EVENTS)
+    fact.input_text = (given or _content(attributes, keys.TOOL_INPUT))[:500]
+    fact.output_text = (_content(attributes, keys.OUTPUT) or _told_by(events, keys.OUTPUT_EVENTS))[:500]
     # 3.6: an empty prompt is an input too.
-    given = any(attributes.get(key) == "" or _content(attributes, [key]) for key in keys.INPUT)
-    in_families = any(key.startswith(family) for key in attributes for family in keys.INPUT_FAMILIES)
-    if given or in_families or any(event.name in keys.INPUT_EVENTS for event in span.events):
+    empty = any(attributes.get(key) == "" for key in keys.USER_INPUT)
+    if given or empty or any(re.match(keys.INPUT_MESSAGES, key) for key in attributes):
         fact.flags.add("input")
+
+
+def _told_by(events: list[tuple[str, dict[str, Any]]], wanted: dict[str, str]) -> str:
+    for name, attributes in events:
+        if name in wanted and (text := _content(attributes, [wanted[name]])):
+            return text
+    return ""
 
 
 def _content(attributes: dict[str, Any], names: list[str]) -> str:
     for name in names:
         value = attributes.get(name)
-        text = value if isinstance(value, str) else _as_text(value)
-        if text.strip() and valid_text(text):
+        text = (_unquoted(value) if isinstance(value, str) else _as_text(value)).strip()
+        if valid_text(text) and text != "[]":
             return text
     return ""
 
@@ -486,10 +497,13 @@ def _metadata(attributes: dict[str, Any], fact: Fact) -> dict[str, str]:
 
 
 def _metadata_text(value: Any) -> str:
-    if isinstance(value, str):
-        unquoted = _json(value, value) if value.startswith('"') else value
-        return unquoted if isinstance(unquoted, str) else value
-    return _as_text(value)
+    return _unquoted(value) if isinstance(value, str) else _as_text(value)
+
+
+def _unquoted(text: str) -> str:
+    """What a JSON string holds; any other text as it is."""
+    held = _json(text, text) if text.startswith('"') else text
+    return held if isinstance(held, str) else text
 
 
 def _as_text(value: Any) -> str:

@@ -1,0 +1,81 @@
+"""The whole collector: random spans over HTTP into the embedded database, read back through the views."""
+
+from __future__ import annotations
+
+import itertools
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sojourn import _native
+from sojourn.testing import Collector, run
+from tests.laws import comparing, worlds
+from tests.laws.playing import Rows, wanted
+
+pytestmark = pytest.mark.laws
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """One collector for all examples: each of them is a project of its own."""
+    with run(now=worlds.NOW) as collector:
+        yield collector
+
+
+@settings(max_examples=max(5, settings().max_examples // 6))
+@given(data=st.data())
+def test_law_1_order_batches_and_repetition_change_nothing(collector: Collector, data: st.DataObject) -> None:
+    project = next(_NUMBERS)
+    world = [worlds.placed(sent, project) for sent in data.draw(worlds.spans())]
+    deliveries = data.draw(worlds.deliveries(world))
+    for at, group in enumerate(deliveries):
+        send(collector, worlds.request(group))
+        if at % 2:
+            collector.settle()
+    assert comparing.differences(shown(collector, f"p{project}"), _shown(wanted(world, 0, _native.digest))) == {}
+
+
+def send(collector: Collector, body: bytes) -> None:
+    address = f"http://{collector.endpoints['otlp_http']}/v1/traces"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(urllib.request.Request(address, body, {"Content-Type": "application/x-protobuf"}), timeout=30) as answer:
+        assert answer.status == 200
+
+
+_SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
+_COLUMNS = {
+    "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output"),
+    "segment": (*_SHARED, "NameSource", "State", "Traces", "Turns", "WallNs", "ActiveNs", "Providers", "Tags", "TurnP50Ns", "TurnP95Ns"),
+}
+_COLUMNS["session"] = (*_COLUMNS["segment"], "Segments")
+_VIEWS = {"trace": "session_traces", "segment": "session_segments", "session": "sessions"}
+
+
+def shown(collector: Collector, project: str) -> Rows:
+    """Rows of the views in a project: what people see."""
+    found: dict[Any, Any] = {}
+    for kind, view in _VIEWS.items():
+        for row in collector.query(f"SELECT * FROM {view} WHERE Project = {{project:String}}", {"project": project}):
+            flags = sorted(set(row["Flags"]) - comparing.NOT_COMPARED)
+            cost = None if row["Cost"] is None else int(row["Cost"].scaleb(12))
+            found[(kind, *comparing.key_of(row))] = {name: _plain(row[name]) for name in _COLUMNS[kind]} | {"Flags": flags, "Cost": cost}
+    return found
+
+
+def _shown(rows: Rows) -> Rows:
+    """The same columns of the oracle's rows."""
+    found: dict[Any, Any] = {}
+    for key, row in rows.items():
+        cost = None if row["CostPico"] < 0 else row["CostPico"]
+        found[key] = {name: row[name] for name in _COLUMNS[str(key[0])]} | {"Flags": row["Flags"], "Cost": cost}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, (list, tuple)) else value
