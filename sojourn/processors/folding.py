@@ -16,7 +16,7 @@ from sojourn.processors.session import METADATA_KEY
 from sojourn.schema import FACETS
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, hashes, take, view
+from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, flat, hashes, owners, take, view
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
@@ -72,6 +72,8 @@ class Touched:
     """Rows of `facts` from here on are new."""
     session: dict[int, int] = field(default_factory=dict)
     """Trace number → hash of the session it was counted in last."""
+    recalled: list[int] = field(default_factory=list)
+    """Traces that were read back: told again even if nothing is new, since what follows from them may never have been stored."""
 
 
 class Fold:
@@ -194,6 +196,7 @@ class Fold:
         """Add what the database holds of these traces."""
         assert self._history is not None
         wanted = {touched.ids[number]: number for number in numbers.tolist()}
+        touched.recalled += wanted.values()
         table = self._history.spans(list(wanted))
         if len(table):
             facts, facets = self._stored_facts(table, wanted)
@@ -226,6 +229,8 @@ class Fold:
         if touched.session:
             before[:] = [touched.session.get(number, 0) for number in numbers.tolist()]
         news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != session)
+        if touched.recalled:
+            news |= np.isin(numbers, touched.recalled)
         self._stage(touched.ids, folded, numbers, np.flatnonzero(news))
         ids = _split(touched.ids, numbers, folded.traces)
         told, gone = np.flatnonzero(news & (session != 0)), np.flatnonzero((before != 0) & (before != session))
@@ -290,11 +295,10 @@ def _slices(rows: Rows, number: npt.NDArray[np.int64], first: npt.NDArray[np.int
 
 def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
     """The facets of new spans, each with the copy of the span it belongs to."""
-    flat = lists.flatten()
-    out = np.zeros(len(flat), SPAN_FACET)
-    if len(flat):
-        owner = np.repeat(np.arange(len(lists)), np.asarray(lists.value_lengths()))
-        facets = view(flat, FACET)
+    values = flat(lists)
+    out = np.zeros(len(values), SPAN_FACET)
+    if len(values):
+        owner, facets = owners(lists), view(values, FACET)
         for name in ("what", "key", "value"):
             out[name] = facets[name]
         for name in ("trace", "span", "digest"):

@@ -21,7 +21,7 @@ from sojourn.sessions.kept import NOTHING, Kept, as_bytes, cut_up, unpack
 from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
 from sojourn.sessions.live import Key, Known, Live, Stored
 from sojourn.sessions.order import distinct, where
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, hashes, view
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, flat, hashes, owners, view
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.versions import Versions
 
@@ -290,10 +290,8 @@ def _digests(keys: list[Key]) -> U64:
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:
-    """The facets of a column of lists, and the row that each belongs to. (`flatten` would import pyarrow.compute, 9 MB.)"""
-    cuts = np.frombuffer(lists.buffers()[1], np.int32, len(lists) + 1, lists.offset * 4)
-    facets = view(lists.values, TRACE_FACET)[cuts[0] : cuts[-1]]
-    return facets, np.repeat(np.arange(len(lists)), cuts[1:] - cuts[:-1])
+    """The facets of a column of lists, and the row that each belongs to."""
+    return view(flat(lists), TRACE_FACET), owners(lists)
 
 
 def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[Key]:

@@ -46,6 +46,26 @@ def lists(rows: Rows, counts: npt.NDArray[Any]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets(counts)), column(rows))
 
 
+def cuts_of(lists: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each list of a list column begins in `lists.values`, and where the last one ends (n + 1)."""
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.combine_chunks()
+    if not len(lists):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(lists.buffers()[1], np.int32, len(lists) + 1, lists.offset * 4)
+
+
+def flat(lists: pa.Array) -> pa.Array:
+    """All values of a list column, one list after the other. (pyarrow's own `flatten` imports pyarrow.compute, 9 MB.)"""
+    cuts = cuts_of(lists)
+    return lists.values.slice(int(cuts[0]), int(cuts[-1] - cuts[0]))
+
+
+def owners(lists: pa.Array) -> Index:
+    """The row that each of those values belongs to."""
+    return np.repeat(np.arange(len(lists)), np.diff(cuts_of(lists)))
+
+
 def offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Arrow list offsets (n + 1) of n counts."""
     out = np.zeros(len(counts) + 1, np.int32)

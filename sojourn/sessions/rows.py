@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.schema import FACETS
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, hashes, lists, offsets
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, flat, hashes, lists, offsets, owners
 
 TIMESTAMP = pa.timestamp("ns", "UTC")
 LISTS = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag", "OtherIds": "other_id"}
@@ -169,11 +169,11 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
 
 
 def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int64]]:
-    parts, owners = [], []
+    parts, rows_of = [], []
 
     def add(what: str, lists: pa.Array, **fields: npt.NDArray[Any]) -> None:
-        owners.append(np.repeat(np.arange(len(lists)), np.asarray(lists.value_lengths())))
-        part = np.zeros(len(owners[-1]), TRACE_FACET)
+        rows_of.append(owners(lists))
+        part = np.zeros(len(rows_of[-1]), TRACE_FACET)
         part["what"] = FACETS[what]
         for field, values in fields.items():
             part[field] = values
@@ -181,21 +181,21 @@ def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int6
 
     for name, what in LISTS.items():
         values = get(name)
-        said = values.flatten().cast(pa.string())
+        said = flat(values).cast(pa.string())
         if what == "other_id":
             head = [text.rsplit("\0", 1)[0] for text in look_up(texts, rows["session"]).to_pylist()]
-            owner = np.repeat(np.arange(len(values)), np.asarray(values.value_lengths()))
+            owner = owners(values)
             said = pa.array([f"{head[at]}\0{text}" for at, text in zip(owner.tolist(), said.to_pylist(), strict=True)], pa.string())
         add(what, values, value=hashes(texts, said))
     keys = get("Metadata.Key")
     add(
         "metadata",
         keys,
-        key=hashes(texts, keys.flatten().cast(pa.string())),
-        value=hashes(texts, get("Metadata.Value").flatten()),
-        at=np.asarray(get("Metadata.At").flatten()),
-        span=np.asarray(get("Metadata.Span").flatten()),
+        key=hashes(texts, flat(keys).cast(pa.string())),
+        value=hashes(texts, flat(get("Metadata.Value"))),
+        at=np.asarray(flat(get("Metadata.At"))),
+        span=np.asarray(flat(get("Metadata.Span"))),
     )
-    owner = np.concatenate(owners)
+    owner = np.concatenate(rows_of)
     by = np.argsort(owner, kind="stable")
     return np.concatenate(parts)[by], np.bincount(owner, minlength=len(rows))
