@@ -367,9 +367,9 @@ mod tests {
 
     #[test]
     fn a_span_becomes_protobuf() {
-        let json = r#"{"resourceSpans": [{"scopeSpans": [{"spans": [
+        let json = r#"{"resourceSpans": [{"resource": null, "scopeSpans": [{"spans": [
             {"traceId": "0AF7651916CD43DD8448EB211C80319C", "name": "a\u00e9", "kind": "SPAN_KIND_SERVER", "startTimeUnixNano": "1", "unknown": [{}], "parentSpanId": ""}
-        ]}], "resource": null}]}"#;
+        ]}]}]}"#;
         let bytes = traces(json).unwrap();
         let ends = [&[0x2a, 3, b'a', 0xc3, 0xa9, 0x30, 2, 0x39][..], &1u64.to_le_bytes()].concat();
         assert!(bytes.ends_with(&ends), "{bytes:x?}");
