@@ -19,14 +19,14 @@ _CODE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +/")
 
 
 def keep_allocator_pages() -> None:
-    """Tell glibc to keep up to 64 MiB of freed memory, and to serve large blocks from it. Elsewhere: nothing. Call before threads start."""
+    """Tell glibc to keep up to 32 MiB of freed memory, and to serve large blocks from it. Elsewhere: nothing. Call before threads start."""
     if sys.platform != "linux":
         return
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, 32 * MIB)
-        mallopt(_TRIM_THRESHOLD, 64 * MIB)
+        mallopt(_TRIM_THRESHOLD, 32 * MIB)
 
 
 def collect_rarely() -> None:

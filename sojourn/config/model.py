@@ -84,7 +84,7 @@ class ServiceSettings(Component):
     """How long data is gathered before it is written, at most, for example 500ms. Longer groups cost less per span."""
     flush_rows: int = Field(default=20_000, ge=1, le=10_000_000)
     """How many rows are gathered before they are written, at most."""
-    flush_bytes: Size = Field(default=32 << 20, ge=1024)
+    flush_bytes: Size = Field(default=64 << 20, ge=1024)
     """How many bytes of requests are gathered before they are written, at most, for example 32MiB."""
     queue_bytes: Size = Field(default=256 << 20, ge=1024)
     """Memory for data of one lane that is not yet written, for example 256MiB. When it is full, senders are told to come again later."""

@@ -22,7 +22,7 @@ class Aggregate(Processor):
     prices: Path | None = None
     """YAML file with your own prices in US dollars per million tokens, looked at before the bundled table:
     {provider: {model: {input: 1.25, output: 10}}}."""
-    memory: Size = 64 * 1024 * 1024
+    memory: Size = 32 * 1024 * 1024
     """How much the spans of recently touched traces may take; what is forgotten is read back from the database when it is needed again."""
 
     @contextmanager
