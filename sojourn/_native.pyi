@@ -37,6 +37,9 @@ class Texts:
     def lookup(self, hashes: Buffer) -> _ArrowArray:
         """The texts of little-endian uint64 hashes as a utf8 array: '' for 0, null for what was forgotten. Marks them as used."""
 
+    def keys(self, hashes: Buffer) -> _ArrowArray:
+        """Hashes of sessions (of tenant \\0 project \\0 id) as a RecordBatch Tenant, Project, SessionId; null for what was forgotten."""
+
     def size(self) -> int:
         """Bytes held."""
 

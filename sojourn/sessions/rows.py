@@ -76,9 +76,8 @@ def unpack(
 
 def _keys(session: U64, texts: Any) -> dict[str, pa.Array]:
     """Tenant, Project and SessionId behind the session hashes."""
-    whole = look_up(texts, session).to_pylist()
-    split = [text.split("\0", 2) if text is not None else (None, None, None) for text in whole]
-    return {name: pa.array([each[at] for each in split], pa.string()) for at, name in enumerate(("Tenant", "Project", "SessionId"))}
+    records = pa.record_batch(texts.keys(np.ascontiguousarray(session, "<u8")))
+    return {name: records.column(at) for at, name in enumerate(records.schema.names)}
 
 
 def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:

@@ -32,6 +32,11 @@ class Texts:
     def lookup(self, hashes: Any) -> pa.Array:
         return pa.array([self.known.get(code) for code in np.frombuffer(hashes, "<u8").tolist()], pa.string())
 
+    def keys(self, hashes: Any) -> pa.RecordBatch:
+        parts = [text.split("\0", 2) for text in self.lookup(hashes).to_pylist()]
+        names = ("Tenant", "Project", "SessionId")
+        return pa.record_batch({name: pa.array([part[at] for part in parts], pa.string()) for at, name in enumerate(names)})
+
 
 def packed(facts: list[Fact], texts: Texts) -> pa.RecordBatch:
     """A batch of spans as it comes out of the `session` processor, in the columns that the fold reads."""

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray};
+use arrow_array::{Array, ArrayRef, LargeStringArray, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -41,6 +41,23 @@ impl Texts {
         }
         let texts: ArrayRef = Arc::new(out.finish());
         Ok(texts.into())
+    }
+
+    fn keys(&self, py: Python<'_>, hashes: &Bound<'_, PyAny>) -> PyResult<Arrow> {
+        let hashes = numbers(py, hashes)?;
+        let mut open = self.0.lock();
+        let mut parts = [StringBuilder::new(), StringBuilder::new(), StringBuilder::new()];
+        for hash in hashes {
+            let text = open.lookup(hash);
+            let mut split = text.map(|text| text.splitn(3, '\0'));
+            for part in &mut parts {
+                part.append_option(split.as_mut().map(|split| split.next().unwrap_or_default()));
+            }
+        }
+        let columns = ["Tenant", "Project", "SessionId"].into_iter().zip(parts.iter_mut());
+        let columns = columns.map(|(name, part)| (name, Arc::new(part.finish()) as ArrayRef, true));
+        let records = RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(records.into())
     }
 
     fn size(&self) -> usize {
