@@ -1,4 +1,7 @@
-"""The whole collector: random spans over HTTP into the embedded database, read back through the views."""
+"""The whole collector: random spans over HTTP into the embedded database, read back through the views.
+
+Once as it is built in, and once with so little memory that everything is forgotten and read back.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sojourn import _native
@@ -21,14 +24,21 @@ pytestmark = pytest.mark.laws
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
+FORGETFUL = ("processors.aggregate.memory=1KiB", "processors.lifecycle.memory=1KiB")
+
+
+@pytest.fixture(scope="module", params=[(), FORGETFUL], ids=["remembering", "forgetful"])
+def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
     """One collector for all examples: each of them is a project of its own."""
-    with run(now=worlds.NOW) as collector:
+    with run(settings=request.param, now=worlds.NOW) as collector:
         yield collector
 
 
-@settings(max_examples=max(5, settings().max_examples // 6))
+# Every example costs a second here: what fails is shown as it is, and made small by the other tests of the laws.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
+
+
+@settings(max_examples=max(5, settings().max_examples // 6), phases=PHASES)
 @given(data=st.data())
 def test_law_1_order_batches_and_repetition_change_nothing(collector: Collector, data: st.DataObject) -> None:
     project = next(_NUMBERS)

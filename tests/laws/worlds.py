@@ -43,6 +43,10 @@ class Sent:
         change(span)
         return Sent(self.resource, self.scope, span.SerializeToString())
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How Hypothesis shows it."""
+        printer.text(repr(self))
+
 
 def any_value(value: Any) -> AnyValue:
     if isinstance(value, bool):
@@ -256,6 +260,12 @@ def one_span(trace: int, span_id: int, parent: int, seed: int) -> Sent:
 
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def random_spans(random: Random) -> list[Sent]:
+    """A world without Hypothesis, for tests that play many of them at once."""
+    size = random.randint(1, 10)
+    return [one_span(random.randint(1, 3), random.randint(1, 7), random.randint(0, 8), random.getrandbits(32)) for _ in range(size)]
 
 
 def spans(traces: int = 3) -> st.SearchStrategy[list[Sent]]:

@@ -445,10 +445,16 @@ def _read_descriptions(fact: Fact, attributes: dict[str, Any], span: Any) -> Non
     given = _content(attributes, keys.USER_INPUT) or _told_by(events, keys.INPUT_EVENTS)
     fact.input_text = (given or _content(attributes, keys.TOOL_INPUT))[:500]
     fact.output_text = (_content(attributes, keys.OUTPUT) or _told_by(events, keys.OUTPUT_EVENTS))[:500]
-    # 3.6: an empty prompt is an input too.
-    empty = any(attributes.get(key) == "" for key in keys.USER_INPUT)
-    if given or empty or any(re.match(keys.INPUT_MESSAGES, key) for key in attributes):
+    messages = any(re.match(keys.INPUT_MESSAGES, key) for key in attributes)
+    told = [attributes[key] for key in keys.USER_INPUT if key in attributes]
+    told += [said[keys.INPUT_EVENTS[name]] for name, said in events if keys.INPUT_EVENTS.get(name) in said]
+    if messages or any(_is_input(value) for value in told):
         fact.flags.add("input")
+
+
+def _is_input(value: Any) -> bool:
+    """3.6: an empty prompt is an input too; a placeholder is none."""
+    return isinstance(value, (list, dict)) or (isinstance(value, str) and (value == "" or bool(valid_text(value))))
 
 
 def _told_by(events: list[tuple[str, dict[str, Any]]], wanted: dict[str, str]) -> str:

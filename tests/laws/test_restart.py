@@ -1,0 +1,44 @@
+"""A collector that is stopped and started between groups: a restart is everything forgotten, and changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+
+from sojourn import _native
+from sojourn.testing import run
+from tests.laws import comparing, worlds
+from tests.laws.playing import Rows, wanted
+from tests.laws.test_database import PHASES, _shown, send, shown
+from tests.laws.worlds import Sent
+
+pytestmark = pytest.mark.laws
+
+WORLDS = 12
+"""Side by side, each a project of its own, because a start costs more than a world."""
+
+
+@settings(max_examples=max(2, settings().max_examples // 30), phases=PHASES)
+@given(seed=worlds.SEEDS)
+def test_law_7_a_restart_forgets_nothing(seed: int) -> None:
+    random = Random(seed)
+    placed = {number: [worlds.placed(sent, number) for sent in worlds.random_spans(random)] for number in range(WORLDS)}
+    order = [sent for world in placed.values() for sent in world] * 2
+    random.shuffle(order)
+    cuts = sorted(random.sample(range(1, len(order)), 3))
+    database, found = f"exporters.clickhouse.database=restart_{uuid.uuid4().hex[:8]}", {}
+    for part in (order[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True)):
+        found = play(part, [database])
+    want = {key: row for world in placed.values() for key, row in wanted(world, 0, _native.digest).items()}
+    assert comparing.differences(found, _shown(want)) == {}
+
+
+def play(part: list[Sent], settings: list[str]) -> Rows:
+    """One life of a collector: some groups in, and what it shows then."""
+    with run(settings=settings, now=worlds.NOW) as collector:
+        for at in range(0, len(part), 20):
+            send(collector, worlds.request(part[at : at + 20]))
+        return {key: row for number in range(WORLDS) for key, row in shown(collector, f"p{number}").items()}
