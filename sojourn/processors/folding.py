@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,10 @@ import pyarrow as pa
 from sojourn.component import Host
 from sojourn.processors.session import METADATA_KEY
 from sojourn.schema import FACETS
+from sojourn.sessions.blocks import Block, Known, entries, join
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, flat, hashes, owners, take, view
+from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, flat, hashes, owners, view
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
@@ -26,26 +26,6 @@ from sojourn.sessions.versions import Versions
 
 LARGE = 10_000
 """A trace with more known spans than this is folded at most once per tick, or a trace that grows by single spans would cost its square."""
-
-
-class Block(NamedTuple):
-    """The rows of one commit, which the shelf's entries point into: nothing is copied per trace."""
-
-    facts: Rows
-    facets: Rows
-
-
-class Known(NamedTuple):
-    """What the shelf holds of one trace."""
-
-    session: int
-    """Hash of the session it was counted in last, 0 for none."""
-    block: Block
-    first: int
-    """Its rows in `block.facts` are [first, end)."""
-    end: int
-    first_facet: int
-    end_facet: int
 
 
 @dataclass(slots=True)
@@ -178,7 +158,7 @@ class Fold:
         plain = numbers.tolist()
         found = self._shelf.get([ids[number] for number in plain])
         known = [(number, each) for number, each in zip(plain, found, strict=True) if each]
-        old, old_facets = _join(known) if known else (facts[:0], facets[:0])
+        old, old_facets = join(known) if known else (facts[:0], facets[:0])
         touched = Touched(
             ids, concat(old, facts), concat(old_facets, facets), len(old), {n: each.session for n, each in known if each.session}
         )
@@ -252,45 +232,16 @@ class Fold:
         return hashes(self._texts, pa.array(texts, pa.string()))
 
     def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
-        block, groups = Block(folded.facts, folded.facets), folded.groups
-        ends = groups.first + groups.sizes
-        none = np.zeros(groups.count, np.intp)
-        facet_ends = np.searchsorted(folded.facets["trace"], numbers, "right") if len(folded.facets) else none
-        facet_first = np.concatenate([none[:1], facet_ends[:-1]])
-        columns = [each.take(changed).tolist() for each in (folded.traces["session"], groups.first, ends, facet_first, facet_ends)]
+        block = Block(folded.facts, folded.facets)
+        known = entries(block, folded.groups, folded.traces["session"], changed)
         names = [ids[number] for number in numbers.take(changed).tolist()]
-        entries = map(Known._make, zip(columns[0], repeat(block), *columns[1:], strict=False))
-        self._staged.append(Staged(dict(zip(names, entries, strict=True)), size=block.facts.nbytes + block.facets.nbytes))
+        self._staged.append(Staged(dict(zip(names, known, strict=True)), size=block.facts.nbytes + block.facets.nbytes))
 
     def _forget(self, gone: Any) -> None:
         """Spans of these traces are in the database only from now on."""
         if self._seen is not None:
-            newest = int(_join([(0, known) for known in gone.values()])[0]["arrival"].max())
+            newest = int(join([(0, known) for known in gone.values()])[0]["arrival"].max())
             self._seen.forget(_trace_hashes(list(gone)), newest)
-
-
-def _join(known: list[tuple[int, Known]]) -> tuple[Rows, Rows]:
-    """The rows of several traces in one array, and their facets, numbered."""
-    by_block: dict[int, list[tuple[int, Known]]] = {}
-    for number, each in known:
-        by_block.setdefault(id(each.block), []).append((number, each))
-    parts = [_of_block(each) for each in by_block.values()]
-    return concat(*(facts for facts, _ in parts)), concat(*(facets for _, facets in parts))
-
-
-def _of_block(known: list[tuple[int, Known]]) -> tuple[Rows, Rows]:
-    block = known[0][1].block
-    table = np.array([(number, each.first, each.end, each.first_facet, each.end_facet) for number, each in known], np.int64)
-    return _slices(block.facts, table[:, 0], table[:, 1], table[:, 2]), _slices(block.facets, table[:, 0], table[:, 3], table[:, 4])
-
-
-def _slices(rows: Rows, number: npt.NDArray[np.int64], first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Rows:
-    """rows[first:end] of each trace, one after the other, numbered."""
-    counts = end - first
-    begin = np.cumsum(counts) - counts
-    out = take(rows, np.repeat(first - begin, counts) + np.arange(counts.sum()))
-    out["trace"] = np.repeat(number, counts)
-    return out
 
 
 def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
