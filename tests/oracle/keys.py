@@ -165,7 +165,6 @@ CACHE_READ = [
     "langfuse.observation.usage_details>prompt_tokens_details>cached_tokens",
     "langfuse.observation.usage_details>input_tokens_details>cached_tokens",
     "langsmith.usage_metadata>input_token_details>cache_read",
-    "ai.response.providerMetadata>anthropic>usage>cache_read_input_tokens",
     "ai.response.providerMetadata>anthropic>cacheReadInputTokens",
     "ai.response.providerMetadata>openai>cachedPromptTokens",
     "cache_read_tokens",
@@ -185,7 +184,6 @@ CACHE_WRITE = [
     "gen_ai.usage.details.cache_write_tokens",
     *[f"langfuse.observation.usage_details>{name}" for name in ("cache_creation_input_tokens", "input_cache_creation")],
     "langsmith.usage_metadata>input_token_details>cache_creation",
-    "ai.response.providerMetadata>anthropic>usage>cache_creation_input_tokens",
     "ai.response.providerMetadata>anthropic>cacheCreationInputTokens",
     "cache_creation_tokens",
 ]
@@ -261,17 +259,27 @@ KIND = [
     "operation.name",
     "llm.request.type",
 ]
-KINDS = {
-    "llm": "llm generation chat generate_content text_completion completion llm_call llm_request chat_model",
+KINDS = {  # what the keys that name a kind say
+    "llm": "llm generation chat completion llm_request chat_model",
     "embedding": "embedding embeddings embed",
     "rerank": "rerank reranker",
     "tool": "tool execute_tool tool_call tool.execution",
-    "agent": "agent invoke_agent create_agent agent_call agent_step",
+    "agent": "agent invoke_agent create_agent",
     "chain": "chain workflow task invoke_workflow interaction",
     "retriever": "retriever retrieval",
     "guardrail": "guardrail",
     "evaluator": "evaluator",
     "prompt": "prompt",
+}
+OPERATION_KEYS = ["gen_ai.operation.name", "llm.request.type"]
+OPERATIONS = {  # what the keys that name an operation say
+    "llm": "chat generate_content text_completion completion llm_call",
+    "embedding": "embeddings embedding",
+    "rerank": "rerank",
+    "tool": "execute_tool tool_call",
+    "agent": "invoke_agent create_agent agent_call",
+    "chain": "invoke_workflow",
+    "retriever": "retrieval",
 }
 USER_INPUT = [
     "gen_ai.input.messages",

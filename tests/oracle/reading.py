@@ -411,7 +411,7 @@ def _told_kind(attributes: dict[str, Any]) -> str:
             if told := _ai_sdk_kind(word):
                 return told
             continue
-        for told, words in keys.KINDS.items():
+        for told, words in (keys.OPERATIONS if key in keys.OPERATION_KEYS else keys.KINDS).items():
             if word in words.split():
                 return told
     return ""
