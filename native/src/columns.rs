@@ -17,11 +17,62 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
 }
 
+/// Where the parts of a column begin and end.
+pub struct Offsets(Vec<i32>);
+
+impl Default for Offsets {
+    fn default() -> Self {
+        Self(vec![0])
+    }
+}
+
+impl Offsets {
+    /// Ends a part.
+    #[inline]
+    pub fn push(&mut self, end: usize) {
+        self.0.push(end as i32); // `finish` refuses what does not fit
+    }
+
+    /// Number of parts.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    /// Where a part starts; for the number of parts: where the next one will.
+    #[inline]
+    pub fn start(&self, part: usize) -> usize {
+        self.0[part] as usize
+    }
+
+    /// Where the last part ends.
+    #[inline]
+    pub fn last(&self) -> usize {
+        self.0[self.0.len() - 1] as usize
+    }
+
+    pub fn truncate(&mut self, parts: usize) {
+        self.0.truncate(parts + 1);
+    }
+
+    pub fn bytes(&self) -> usize {
+        4 * self.0.len()
+    }
+
+    /// For `len` items in all. An error if they passed 2 GiB.
+    pub fn finish(self, len: usize) -> Result<OffsetBuffer<i32>, ArrowError> {
+        if i32::try_from(len).is_err() {
+            return Err(ArrowError::OffsetOverflowError(len));
+        }
+        Ok(OffsetBuffer::new(ScalarBuffer::from(self.0)))
+    }
+}
+
 /// Texts one after another.
 #[derive(Default)]
 pub struct Text {
     pub values: Vec<u8>,
-    ends: Vec<i32>,
+    offsets: Offsets,
 }
 
 impl Text {
@@ -34,38 +85,31 @@ impl Text {
     /// Ends a text whose bytes were appended to `values`.
     #[inline]
     pub fn close(&mut self) {
-        self.ends.push(self.values.len() as i32);
+        self.offsets.push(self.values.len());
     }
 
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.offsets.len()
     }
 
     #[inline]
     pub fn get(&self, index: usize) -> &[u8] {
-        &self.values[self.start(index)..self.ends[index] as usize]
-    }
-
-    /// Where the text `index` starts; of the next text: where it will start.
-    #[inline]
-    fn start(&self, index: usize) -> usize {
-        if index == 0 { 0 } else { self.ends[index - 1] as usize }
+        &self.values[self.offsets.start(index)..self.offsets.start(index + 1)]
     }
 
     pub fn truncate(&mut self, len: usize) {
-        let end = self.start(len);
-        self.values.truncate(end);
-        self.ends.truncate(len);
+        self.values.truncate(self.offsets.start(len));
+        self.offsets.truncate(len);
     }
 
     pub fn bytes(&self) -> usize {
-        self.values.len() + 4 * self.ends.len()
+        self.values.len() + self.offsets.bytes()
     }
 
     /// The texts as an array. Bytes that are not UTF-8 become U+FFFD.
     pub fn finish(self) -> Result<StringArray, ArrowError> {
+        let offsets = self.offsets.finish(self.values.len())?;
         let values = Buffer::from_vec(self.values);
-        let offsets = offsets(&self.ends)?;
         match StringArray::try_new(offsets.clone(), values.clone(), None) {
             Ok(array) => Ok(array),
             Err(_) => Ok(repaired(&offsets, &values)),
@@ -77,17 +121,6 @@ impl Text {
 fn repaired(offsets: &OffsetBuffer<i32>, values: &[u8]) -> StringArray {
     let texts = offsets.windows(2).map(|pair| &values[pair[0] as usize..pair[1] as usize]);
     StringArray::from_iter_values(texts.map(String::from_utf8_lossy))
-}
-
-/// Offsets of lists whose ends are given. An error if they passed 2 GiB.
-pub fn offsets(ends: &[i32]) -> Result<OffsetBuffer<i32>, ArrowError> {
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
-    offsets.push(0);
-    offsets.extend_from_slice(ends);
-    if offsets.windows(2).any(|pair| pair[0] > pair[1]) {
-        return Err(ArrowError::OffsetOverflowError(i32::MAX as usize));
-    }
-    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
 /// Distinct texts, numbered in order of appearance, with their keyed hashes. Always valid UTF-8.
@@ -325,7 +358,7 @@ impl Keys {
 pub struct Attributes {
     keys: Keys,
     pub values: Text,
-    ends: Vec<i32>,
+    ends: Offsets,
 }
 
 impl Attributes {
@@ -353,13 +386,13 @@ impl Attributes {
     }
 
     pub fn end(&mut self) {
-        self.ends.push(self.keys.rows.len() as i32);
+        self.ends.push(self.keys.rows.len());
     }
 
     /// Number of entries in the map under construction.
     #[inline]
     pub fn open(&self) -> usize {
-        self.keys.rows.len() - self.ends.last().map_or(0, |&end| end as usize)
+        self.keys.rows.len() - self.ends.last()
     }
 
     /// Gives up the map under construction.
@@ -377,17 +410,17 @@ impl Attributes {
 
     pub fn truncate(&mut self, (maps, words): (usize, u32)) {
         self.ends.truncate(maps);
-        let entries = self.ends.last().map_or(0, |&end| end as usize);
+        let entries = self.ends.last();
         self.values.truncate(entries);
         self.keys.truncate(entries, words);
     }
 
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.values.bytes() + 4 * self.ends.len()
+        self.keys.bytes() + self.values.bytes() + self.ends.bytes()
     }
 
     pub fn finish(self) -> Result<ArrayRef, ArrowError> {
-        map(&self.ends, self.keys.finish()?, Arc::new(self.values.finish()?))
+        map(self.ends, self.keys.finish()?, Arc::new(self.values.finish()?))
     }
 }
 
@@ -397,7 +430,7 @@ pub struct Resources {
     keys: Keys,
     values: Words,
     rows: Vec<u32>,
-    ends: Vec<i32>,
+    ends: Offsets,
 }
 
 /// An encoded resource: its entries as numbers of keys and values.
@@ -433,7 +466,7 @@ impl Resources {
     pub fn push(&mut self, resource: &Resource) {
         self.keys.rows.extend_from_slice(&resource.keys);
         self.rows.extend_from_slice(&resource.values);
-        self.ends.push(self.rows.len() as i32);
+        self.ends.push(self.rows.len());
     }
 
     pub fn mark(&self) -> (usize, u32, u32) {
@@ -442,30 +475,31 @@ impl Resources {
 
     pub fn truncate(&mut self, (maps, keys, values): (usize, u32, u32)) {
         self.ends.truncate(maps);
-        let entries = self.ends.last().map_or(0, |&end| end as usize);
+        let entries = self.ends.last();
         self.keys.truncate(entries, keys);
         self.rows.truncate(entries);
         self.values.truncate(values);
     }
 
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.values.bytes() + 4 * (self.rows.len() + self.ends.len())
+        self.keys.bytes() + self.values.bytes() + 4 * self.rows.len() + self.ends.bytes()
     }
 
     pub fn finish(self) -> Result<ArrayRef, ArrowError> {
         let values = dictionary(self.rows, self.values.finish()?)?;
-        map(&self.ends, self.keys.finish()?, values)
+        map(self.ends, self.keys.finish()?, values)
     }
 }
 
-fn map(ends: &[i32], keys: ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+fn map(ends: Offsets, keys: ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
     let fields = Fields::from(vec![
         Field::new("keys", keys.data_type().clone(), false),
         Field::new("values", values.data_type().clone(), true),
     ]);
     let entries = Field::new("entries", DataType::Struct(fields.clone()), false);
+    let ends = ends.finish(keys.len())?;
     let pairs = StructArray::try_new(fields, vec![keys, values], None)?;
-    Ok(Arc::new(MapArray::try_new(Arc::new(entries), offsets(ends)?, pairs, None, false)?))
+    Ok(Arc::new(MapArray::try_new(Arc::new(entries), ends, pairs, None, false)?))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod read;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, Field, Schema};
 use hashbrown::HashMap;
 use read::{Lists, Texted, integers};
@@ -24,11 +25,12 @@ pub fn facts(records: &RecordBatch, texts: &Texts) -> Result<RecordBatch, String
     owners(records, &mut texts, &mut facts)?;
     let packed = facts.iter().flat_map(Fact::pack).collect();
     let (facets, ends) = facets(records, &mut texts)?;
-    batch(packed, facets, &ends).map_err(|error| error.to_string())
+    batch(packed, facets, ends).map_err(|error| error.to_string())
 }
 
-fn batch(facts: Vec<u8>, facets: Vec<u8>, ends: &[i32]) -> Result<RecordBatch, ArrowError> {
-    let arrays = vec![rows_of(facts, Fact::SIZE)?, list(ends, rows_of(facets, Facet::SIZE)?)?];
+fn batch(facts: Vec<u8>, facets: Vec<u8>, ends: Vec<i32>) -> Result<RecordBatch, ArrowError> {
+    let offsets = OffsetBuffer::new([0].into_iter().chain(ends).collect());
+    let arrays = vec![rows_of(facts, Fact::SIZE)?, list(offsets, rows_of(facets, Facet::SIZE)?)?];
     let fields: Vec<Field> = ["_fact", "_facets"]
         .iter()
         .zip(&arrays)

@@ -8,7 +8,7 @@ use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::columns::{Text, dictionary};
 use crate::group::{Columns, SPAN_KINDS, STATUS_CODES, kind_words};
-use crate::parts::{hex, rows_of};
+use crate::parts::{hex_digits, rows_of};
 use crate::schema::{Fact, KINDS, NO_KIND, OTEL_TRACES};
 
 /// All columns in the order of the schema, then those that are never stored.
@@ -111,51 +111,48 @@ struct Facts {
 }
 
 impl Facts {
+    /// One pass: the rows are larger than the cache.
     fn of(facts: &[Fact]) -> Self {
-        let mut span = Text::default();
-        let mut parent = Text::default();
-        let mut packed = Vec::with_capacity(facts.len() * Fact::SIZE);
-        let mut version = Vec::with_capacity(facts.len() * 16);
+        let mut columns = Self::with_capacity(facts.len());
         for fact in facts {
-            packed.extend_from_slice(&fact.pack());
-            version.extend_from_slice(&fact.digest.to_le_bytes());
-            version.extend_from_slice(&fact.sent_end.to_le_bytes());
-            hex(&fact.span.to_be_bytes(), &mut span.values);
-            span.close();
-            if fact.parent != 0 {
-                hex(&fact.parent.to_be_bytes(), &mut parent.values);
-            }
-            parent.close();
+            columns.push(fact);
         }
+        columns
+    }
+
+    fn with_capacity(rows: usize) -> Self {
         Self {
-            packed,
-            span,
-            parent,
-            version,
-            start: each(facts, |fact| fact.start),
-            duration: each(facts, |fact| fact.end.abs_diff(fact.start)),
-            arrival: each(facts, |fact| fact.arrival),
-            trace: each(facts, |fact| fact.trace),
-            flags: each(facts, |fact| fact.flags),
-            kind: each(facts, |fact| {
-                if fact.kind == NO_KIND {
-                    KINDS.len() as u32
-                } else {
-                    u32::from(fact.kind)
-                }
-            }),
-            id_class: each(facts, |fact| fact.id_class),
-            cost_source: each(facts, |fact| fact.cost_source),
-            input_tokens: each(facts, |fact| fact.input_tokens),
-            output_tokens: each(facts, |fact| fact.output_tokens),
-            cache_read: each(facts, |fact| fact.cache_read),
-            cache_write: each(facts, |fact| fact.cache_write),
-            reasoning: each(facts, |fact| fact.reasoning),
-            cost: each(facts, |fact| fact.cost),
+            packed: Vec::with_capacity(rows * Fact::SIZE),
+            version: Vec::with_capacity(rows * 16),
+            ..Self::default()
         }
     }
-}
 
-fn each<T>(facts: &[Fact], of: impl Fn(&Fact) -> T) -> Vec<T> {
-    facts.iter().map(of).collect()
+    #[inline]
+    fn push(&mut self, fact: &Fact) {
+        self.packed.extend_from_slice(&fact.pack());
+        self.start.push(fact.start);
+        self.duration.push(fact.end.abs_diff(fact.start));
+        self.arrival.push(fact.arrival);
+        self.trace.push(fact.trace);
+        self.flags.push(fact.flags);
+        self.kind.push(if fact.kind == NO_KIND {
+            KINDS.len() as u32
+        } else {
+            u32::from(fact.kind)
+        });
+        self.id_class.push(fact.id_class);
+        self.cost_source.push(fact.cost_source);
+        self.input_tokens.push(fact.input_tokens);
+        self.output_tokens.push(fact.output_tokens);
+        self.cache_read.push(fact.cache_read);
+        self.cache_write.push(fact.cache_write);
+        self.reasoning.push(fact.reasoning);
+        self.cost.push(fact.cost);
+        self.span.push(&hex_digits(fact.span));
+        let parent = hex_digits(fact.parent);
+        self.parent.push(if fact.parent == 0 { &[] } else { &parent });
+        let version = u128::from(fact.sent_end) << 64 | u128::from(fact.digest);
+        self.version.extend_from_slice(&version.to_le_bytes());
+    }
 }

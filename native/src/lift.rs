@@ -7,9 +7,12 @@ pub mod clean;
 mod found;
 mod inside;
 mod parse;
+mod reading;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+
+use clean::Placeholders;
 
 pub use found::{Found, TOOL};
 
@@ -122,7 +125,7 @@ pub struct Plan {
     kinds: Vec<Vec<(Box<[u8]>, u8)>>,
     never_model: Vec<Box<[u8]>>,
     agent_names: Vec<Box<[u8]>>,
-    placeholders: HashSet<Box<[u8]>>,
+    placeholders: Placeholders,
     quoted: Vec<Box<[u8]>>,
     metadata_prefixes: Vec<Box<[u8]>>,
     /// Members of metadata objects that identify: key of the object, name of the member.
@@ -141,7 +144,7 @@ impl Plan {
 
     /// The text, if it is a valid one.
     pub fn valid<'a>(&self, text: Cow<'a, [u8]>) -> Option<Cow<'a, [u8]>> {
-        clean::valid(text, &self.placeholders)
+        self.placeholders.valid(text)
     }
 
     /// Whether the plan wants anything of events of this name.

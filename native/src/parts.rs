@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, ListArray, PrimitiveArray, UInt8Array};
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::{ArrowError, Field};
 use hashbrown::HashTable;
 
-use crate::columns::{Attributes, Dict, Text, Words, dictionary, offsets};
+use crate::columns::{Attributes, Dict, Offsets, Text, Words, dictionary};
 use crate::schema::Facet;
 use crate::texts::hash;
 
@@ -73,12 +73,19 @@ impl Traces {
 }
 
 /// Appends bytes as lower-case hex digits.
-#[inline]
 pub fn hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for &byte in bytes {
-        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    for eight in bytes.chunks(8) {
+        let mut number = [0; 8];
+        number[..eight.len()].copy_from_slice(eight);
+        out.extend_from_slice(&hex_digits(u64::from_be_bytes(number))[..2 * eight.len()]);
     }
+}
+
+/// The 16 lower-case hex digits of a number.
+#[inline]
+pub fn hex_digits(number: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place)) as usize & 15])
 }
 
 /// The events of all spans.
@@ -87,7 +94,7 @@ pub struct Events {
     pub times: Vec<i64>,
     pub names: Dict,
     pub attributes: Attributes,
-    ends: Vec<i32>,
+    ends: Offsets,
 }
 
 #[derive(Clone, Copy)]
@@ -101,13 +108,13 @@ impl Events {
     /// Number of events of the span under construction.
     #[inline]
     pub fn open(&self) -> usize {
-        self.times.len() - self.ends.last().map_or(0, |&end| end as usize)
+        self.times.len() - self.ends.last()
     }
 
     /// Ends the events of a span.
     #[inline]
     pub fn end(&mut self) {
-        self.ends.push(self.times.len() as i32);
+        self.ends.push(self.times.len());
     }
 
     pub fn mark(&self) -> EventsMark {
@@ -120,7 +127,7 @@ impl Events {
 
     pub fn truncate(&mut self, mark: EventsMark) {
         self.ends.truncate(mark.rows);
-        let events = self.ends.last().map_or(0, |&end| end as usize);
+        let events = self.ends.last();
         self.times.truncate(events);
         self.names.truncate((events, mark.names.1));
         self.attributes.truncate((events, mark.attributes.1));
@@ -134,16 +141,17 @@ impl Events {
     }
 
     pub fn bytes(&self) -> usize {
-        4 * self.ends.len() + 8 * self.times.len() + self.names.bytes() + self.attributes.bytes()
+        self.ends.bytes() + 8 * self.times.len() + self.names.bytes() + self.attributes.bytes()
     }
 
     /// Times, names, attributes.
     pub fn finish(self) -> Result<[ArrayRef; 3], ArrowError> {
+        let ends = self.ends.finish(self.times.len())?;
         let times = PrimitiveArray::<TimestampNanosecondType>::new(self.times.into(), None).with_timezone("UTC");
         Ok([
-            list(&self.ends, Arc::new(times))?,
-            list(&self.ends, self.names.finish()?)?,
-            list(&self.ends, self.attributes.finish()?)?,
+            list(ends.clone(), Arc::new(times))?,
+            list(ends.clone(), self.names.finish()?)?,
+            list(ends.clone(), self.attributes.finish()?)?,
         ])
     }
 }
@@ -155,7 +163,7 @@ pub struct Links {
     pub spans: Text,
     pub states: Text,
     pub attributes: Attributes,
-    ends: Vec<i32>,
+    ends: Offsets,
 }
 
 impl Links {
@@ -174,12 +182,12 @@ impl Links {
 
     #[inline]
     pub fn open(&self) -> usize {
-        self.traces.len() - self.ends.last().map_or(0, |&end| end as usize)
+        self.traces.len() - self.ends.last()
     }
 
     #[inline]
     pub fn end(&mut self) {
-        self.ends.push(self.traces.len() as i32);
+        self.ends.push(self.traces.len());
     }
 
     pub fn mark(&self) -> (usize, u32) {
@@ -188,7 +196,7 @@ impl Links {
 
     pub fn truncate(&mut self, (rows, words): (usize, u32)) {
         self.ends.truncate(rows);
-        let links = self.ends.last().map_or(0, |&end| end as usize);
+        let links = self.ends.last();
         self.traces.truncate(links);
         self.spans.truncate(links);
         self.states.truncate(links);
@@ -200,16 +208,17 @@ impl Links {
     }
 
     pub fn bytes(&self) -> usize {
-        4 * self.ends.len() + self.traces.bytes() + self.spans.bytes() + self.states.bytes() + self.attributes.bytes()
+        self.ends.bytes() + self.traces.bytes() + self.spans.bytes() + self.states.bytes() + self.attributes.bytes()
     }
 
     /// Trace ids, span ids, states, attributes.
     pub fn finish(self) -> Result<[ArrayRef; 4], ArrowError> {
+        let ends = self.ends.finish(self.traces.len())?;
         Ok([
-            list(&self.ends, Arc::new(self.traces.finish()?))?,
-            list(&self.ends, Arc::new(self.spans.finish()?))?,
-            list(&self.ends, Arc::new(self.states.finish()?))?,
-            list(&self.ends, self.attributes.finish()?)?,
+            list(ends.clone(), Arc::new(self.traces.finish()?))?,
+            list(ends.clone(), Arc::new(self.spans.finish()?))?,
+            list(ends.clone(), Arc::new(self.states.finish()?))?,
+            list(ends.clone(), self.attributes.finish()?)?,
         ])
     }
 }
@@ -221,7 +230,7 @@ pub struct Facets {
     values: Words,
     key_rows: Vec<u32>,
     value_rows: Vec<u32>,
-    ends: Vec<i32>,
+    ends: Offsets,
 }
 
 impl Default for Facets {
@@ -232,7 +241,7 @@ impl Default for Facets {
             values: Words::with_empty(),
             key_rows: Vec::new(),
             value_rows: Vec::new(),
-            ends: Vec::new(),
+            ends: Offsets::default(),
         }
     }
 }
@@ -253,7 +262,7 @@ impl Facets {
     /// Ends the facets of a span.
     #[inline]
     pub fn end(&mut self) {
-        self.ends.push(self.packed.len() as i32);
+        self.ends.push(self.packed.len());
     }
 
     pub fn mark(&self) -> (usize, u32, u32) {
@@ -262,7 +271,7 @@ impl Facets {
 
     pub fn truncate(&mut self, (rows, keys, values): (usize, u32, u32)) {
         self.ends.truncate(rows);
-        let facets = self.ends.last().map_or(0, |&end| end as usize);
+        let facets = self.ends.last();
         self.packed.truncate(facets);
         self.key_rows.truncate(facets);
         self.value_rows.truncate(facets);
@@ -277,18 +286,19 @@ impl Facets {
     }
 
     pub fn bytes(&self) -> usize {
-        4 * self.ends.len() + (Facet::SIZE + 8) * self.packed.len() + self.keys.bytes() + self.values.bytes()
+        self.ends.bytes() + (Facet::SIZE + 8) * self.packed.len() + self.keys.bytes() + self.values.bytes()
     }
 
     /// What, keys, values, packed.
     pub fn finish(self) -> Result<[ArrayRef; 4], ArrowError> {
+        let ends = self.ends.finish(self.packed.len())?;
         let what: UInt8Array = self.packed.iter().map(|facet| facet.what as u8).collect();
         let packed: Vec<u8> = self.packed.iter().flat_map(Facet::pack).collect();
         Ok([
-            list(&self.ends, Arc::new(what))?,
-            list(&self.ends, dictionary(self.key_rows, self.keys.finish()?)?)?,
-            list(&self.ends, dictionary(self.value_rows, self.values.finish()?)?)?,
-            list(&self.ends, rows_of(packed, Facet::SIZE)?)?,
+            list(ends.clone(), Arc::new(what))?,
+            list(ends.clone(), dictionary(self.key_rows, self.keys.finish()?)?)?,
+            list(ends.clone(), dictionary(self.value_rows, self.values.finish()?)?)?,
+            list(ends.clone(), rows_of(packed, Facet::SIZE)?)?,
         ])
     }
 }
@@ -302,7 +312,7 @@ pub fn rows_of(packed: Vec<u8>, size: usize) -> Result<ArrayRef, ArrowError> {
     )?))
 }
 
-pub fn list(ends: &[i32], items: ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub fn list(offsets: OffsetBuffer<i32>, items: ArrayRef) -> Result<ArrayRef, ArrowError> {
     let item = Field::new("item", items.data_type().clone(), false);
-    Ok(Arc::new(ListArray::try_new(Arc::new(item), offsets(ends)?, items, None)?))
+    Ok(Arc::new(ListArray::try_new(Arc::new(item), offsets, items, None)?))
 }

@@ -22,6 +22,8 @@ const MAX_LINKS: usize = 1024;
 /// A request may take this much memory as columns, plus `UNFOLDED_RATIO` times its own size: resources repeat on every span.
 const UNFOLDED: usize = 64 << 20;
 const UNFOLDED_RATIO: usize = 16;
+/// Numbers of the fields of a span that are read.
+const KNOWN: u32 = 0b1010_1011_1111_1110;
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
 
 /// Adds the spans of a request to the columns. On an error they hold a part of it, which the caller cuts off.
@@ -226,28 +228,29 @@ impl<'a> Request<'a, '_> {
         Ok(())
     }
 
+    /// Tags are number << 3 | wire type: 0x4a is field 9, attributes.
     fn fields(&mut self, message: &'a [u8]) -> Result<Span<'a>, Broken> {
         let mut span = Span::default();
         let mut position = 0;
         let mut fields = Fields::of(message);
-        while let Some((number, value)) = fields.take()? {
-            match number {
-                9 => {
-                    self.attribute(position, value.bytes()?)?;
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                0x4a => {
+                    self.attribute(position, fields.bytes()?)?;
                     position += 1;
                 }
-                1 => span.trace = value.bytes()?,
-                2 => span.id = value.bytes()?,
-                3 => span.state = value.bytes()?,
-                4 => span.parent = value.bytes()?,
-                5 => span.name = value.bytes()?,
-                6 => span.kind = value.varint()?,
-                7 => span.start = value.fixed64()?,
-                8 => span.end = value.fixed64()?,
-                11 => self.event(value.bytes()?)?,
-                13 => self.link(value.bytes()?)?,
-                15 => status(&mut span, value.bytes()?)?,
-                _ => {}
+                0x0a => span.trace = fields.bytes()?,
+                0x12 => span.id = fields.bytes()?,
+                0x1a => span.state = fields.bytes()?,
+                0x22 => span.parent = fields.bytes()?,
+                0x2a => span.name = fields.bytes()?,
+                0x30 => span.kind = fields.varint()?,
+                0x39 => span.start = fields.fixed64()?,
+                0x41 => span.end = fields.fixed64()?,
+                0x5a => self.event(fields.bytes()?)?,
+                0x6a => self.link(fields.bytes()?)?,
+                0x7a => status(&mut span, fields.bytes()?)?,
+                _ => fields.skip(tag, KNOWN)?,
             }
         }
         Ok(span)
@@ -356,14 +359,17 @@ fn attributes_of<'a>(
 
 #[inline]
 fn store(attributes: &mut Attributes, word: u32, value: &AnyValue<'_>) -> Result<u32, Broken> {
-    let flag = write_value(value, &mut attributes.values.values)?;
+    let mut flag = 0;
+    match *value {
+        AnyValue::Text(text) if text.len() <= MAX_VALUE => attributes.values.values.extend_from_slice(text),
+        _ => flag = write_value(value, &mut attributes.values.values)?,
+    }
     attributes.values.close();
     attributes.entry(word);
     Ok(flag)
 }
 
 /// Appends a value as text, at most `MAX_VALUE` bytes of it.
-#[inline]
 fn write_value(value: &AnyValue<'_>, out: &mut Vec<u8>) -> Result<u32, Broken> {
     let start = out.len();
     value.write(out)?;

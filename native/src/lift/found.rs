@@ -2,25 +2,25 @@
 
 use std::borrow::Cow;
 
-use super::clean::{self, cut, cut_bytes, scalar, valid};
-use super::inside::{self, Elements, Members};
+use super::clean;
+use super::inside::{self, Members};
+use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, value_at};
 use super::{COUNT_SLOTS, CountSlot, Entry, Plan, TEXT_SLOTS, TextSlot, Use};
-use crate::schema::{KINDS, NO_KIND, flags};
-use crate::values::{AnyValue, key_value};
-use crate::wire::each;
+use crate::schema::{NO_KIND, flags};
+use crate::values::AnyValue;
 
-type Bytes<'a> = Cow<'a, [u8]>;
+mod told;
+
+pub use told::TOOL;
+use told::is_model;
+
+/// Bytes that mostly stand in the request, seldom in a text of their own.
+pub type Bytes<'a> = Cow<'a, [u8]>;
 
 /// Nothing found yet: greater than every order.
 const NOTHING: u32 = u32::MAX;
-/// Bytes of a user, model or other name.
-const MAX_TEXT: usize = 4096;
+/// Metadata of a span; what is beyond is dropped.
 const MAX_METADATA: usize = 64;
-const MAX_METADATA_VALUE: usize = 256;
-const MAX_TAGS: usize = 256;
-const MAX_PREVIEW: usize = 500;
-/// Position of `tool` in KINDS.
-pub const TOOL: u8 = 4;
 
 struct Id<'a> {
     order: u32,
@@ -78,9 +78,11 @@ impl<'a> Found<'a> {
         let (mut metadata, mut tags) = (std::mem::take(&mut self.metadata), std::mem::take(&mut self.tags));
         metadata.clear();
         tags.clear();
-        *self = Self::default();
-        self.metadata = metadata;
-        self.tags = tags;
+        *self = Self {
+            metadata,
+            tags,
+            ..Self::default()
+        };
     }
 
     /// Sets a flag by hand.
@@ -219,7 +221,7 @@ impl<'a> Found<'a> {
     }
 
     fn tags(&mut self, plan: &Plan, value: &AnyValue<'a>) {
-        let tags = tags_of(value).into_iter().filter_map(|tag| valid(tag, &plan.placeholders));
+        let tags = tags_of(value).into_iter().filter_map(|tag| plan.placeholders.valid(tag));
         self.tags.extend(tags);
     }
 
@@ -257,244 +259,5 @@ fn bytes_of(text: Cow<'_, str>) -> Bytes<'_> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
-}
-
-/// The results, read once the whole span was walked over.
-impl<'a> Found<'a> {
-    /// The session id and its class.
-    pub fn take_session(&mut self, plan: &Plan) -> Option<(Bytes<'a>, u8)> {
-        let best = self.session.take()?;
-        let (id, shortened) = clean::session_id(best.text, plan.id_max_length);
-        self.flags |= if shortened { flags::TRUNCATED_ID } else { 0 };
-        Some((id, best.class))
-    }
-
-    #[inline]
-    pub fn text_in(&mut self, slot: TextSlot) -> &[u8] {
-        let text = &*self.texts[slot as usize].1;
-        if text.len() > MAX_TEXT {
-            self.flags |= flags::TRUNCATED;
-            return cut_bytes(text, MAX_TEXT);
-        }
-        text
-    }
-
-    /// Which slot has the tool of a span of this kind.
-    pub fn tool_slot(&self, kind: u8) -> TextSlot {
-        match self.texts[TextSlot::Tool as usize].0 {
-            NOTHING if kind == TOOL => TextSlot::ToolEntity,
-            _ => TextSlot::Tool,
-        }
-    }
-
-    /// Which slot has the response id of a span of this kind.
-    pub fn response_slot(&self, kind: u8) -> TextSlot {
-        match self.texts[TextSlot::Response as usize].0 {
-            NOTHING if is_model(kind) => TextSlot::ResponseInside,
-            _ => TextSlot::Response,
-        }
-    }
-
-    #[inline]
-    pub fn count_in(&mut self, slot: CountSlot) -> u32 {
-        let (_, count, limited) = self.counts[slot as usize];
-        self.flags |= if limited { flags::LIMITED } else { 0 };
-        count
-    }
-
-    /// The total the producer tells, -1 if it does not.
-    pub fn total(&self) -> i64 {
-        match self.counts[CountSlot::Total as usize] {
-            (NOTHING, ..) => -1,
-            (_, total, _) => i64::from(total),
-        }
-    }
-
-    /// The reported cost in picodollars, -1 for none: a whole one, else the sum of its parts.
-    pub fn cost_told(&self) -> i64 {
-        match self.parts {
-            [None, None] => self.cost.1,
-            _ if self.cost.0 < NOTHING => self.cost.1,
-            [input, output] => input.unwrap_or(0) + output.unwrap_or(0),
-        }
-    }
-
-    pub fn kind_told(&self, plan: &Plan, name: &[u8]) -> u8 {
-        let agent = plan.agent_names.iter().any(|known| **known == *name);
-        if !self.never_model && !agent {
-            return self.kind.1;
-        }
-        match self.kind_but_model.1 {
-            NO_KIND => KINDS.iter().position(|&kind| kind == "agent").map_or(NO_KIND, |code| code as u8),
-            kind => kind,
-        }
-    }
-
-    pub fn input_preview(&self) -> Bytes<'a> {
-        preview(&self.input.1)
-    }
-
-    pub fn output_preview(&self) -> Bytes<'a> {
-        preview(&self.output.1)
-    }
-
-    /// Calls `facet` with each metadata key and value: at most 64, bytewise least keys first.
-    pub fn each_meta(&mut self, mut facet: impl FnMut(&[u8], &[u8])) {
-        if self.metadata.is_empty() {
-            return;
-        }
-        self.metadata
-            .sort_by(|one, other| (&one.key, one.order).cmp(&(&other.key, other.order)));
-        self.metadata.dedup_by(|next, one| next.key == one.key);
-        let mut truncated = self.metadata.len() > MAX_METADATA;
-        for meta in self.metadata.iter().take(MAX_METADATA) {
-            let (value, cut_off) = cut(&meta.value, MAX_METADATA_VALUE);
-            truncated |= cut_off || meta.key.len() > MAX_TEXT;
-            facet(cut_bytes(&meta.key, MAX_TEXT), value);
-        }
-        self.flags |= if truncated { flags::TRUNCATED } else { 0 };
-    }
-
-    /// Calls `facet` with each tag, sorted.
-    pub fn each_tag(&mut self, mut facet: impl FnMut(&[u8])) {
-        let tags = &mut self.tags;
-        if tags.is_empty() {
-            return;
-        }
-        tags.sort();
-        tags.dedup();
-        let mut truncated = tags.len() > MAX_TAGS;
-        for tag in tags.iter().take(MAX_TAGS) {
-            let (text, cut_off) = cut(tag, MAX_METADATA_VALUE);
-            truncated |= cut_off;
-            facet(text);
-        }
-        self.flags |= if truncated { flags::TRUNCATED } else { 0 };
-    }
-}
-
-fn is_model(kind: u8) -> bool {
-    matches!(KINDS.get(usize::from(kind)), Some(&("llm" | "embedding" | "rerank")))
-}
-
-/// The valid text of a value, or of what its JSON has at the entry's path.
-fn text_at<'a>(plan: &Plan, entry: &Entry, value: &AnyValue<'a>) -> Option<Bytes<'a>> {
-    let text = match entry.path {
-        0 => scalar(value).map(|text| unquoted(text, entry.quoted))?,
-        _ => value_at(plan, entry, value)?,
-    };
-    valid(text, &plan.placeholders)
-}
-
-/// The value at the entry's path in the JSON of a value, as text. Objects and lists have none.
-fn value_at<'a>(plan: &Plan, entry: &Entry, value: &AnyValue<'a>) -> Option<Bytes<'a>> {
-    let path = &*plan.paths[usize::from(entry.path)];
-    let text = match text_of(value, false) {
-        Cow::Borrowed(text) if text.trim_ascii_start().first() != Some(&b'"') => return inside_value(text, path),
-        text => text,
-    };
-    let text = inside::string(text.trim_ascii()).map_or_else(|| text.to_vec(), |text| text.into_owned().into_bytes());
-    inside_value(&text, path).map(|found| Cow::Owned(found.into_owned()))
-}
-
-fn inside_value<'a>(text: &'a [u8], path: &str) -> Option<Bytes<'a>> {
-    let found = inside::find(text, path)?;
-    let nested = matches!(found.first(), Some(b'{' | b'[' | b't' | b'f'));
-    if nested { None } else { inside::plain(found) }
-}
-
-/// The sum of all amounts in a JSON object.
-fn sum_of(value: &AnyValue<'_>) -> Option<(i64, bool)> {
-    let text = text_of(value, false);
-    let amounts = Members::of(&text)?.filter_map(|(_, value)| clean::money(&AnyValue::Text(value)));
-    amounts.reduce(|(sum, limited), (cost, more)| {
-        let sum = sum.saturating_add(cost);
-        (sum.min(clean::MAX_COST), limited || more || sum > clean::MAX_COST)
-    })
-}
-
-/// Any value as text.
-fn text_of<'a>(value: &AnyValue<'a>, quoted: bool) -> Bytes<'a> {
-    if let AnyValue::Text(text) = *value {
-        return unquoted(Cow::Borrowed(text), quoted);
-    }
-    let mut text = Vec::new();
-    match value.write(&mut text) {
-        Ok(()) => Cow::Owned(text),
-        Err(_) => Cow::Borrowed(b""), // refused where the attribute is stored
-    }
-}
-
-/// The content of a JSON string, if values of this key are JSON and this is one.
-fn unquoted(text: Bytes<'_>, quoted: bool) -> Bytes<'_> {
-    if !quoted || text.first() != Some(&b'"') {
-        return text;
-    }
-    match inside::string(&text) {
-        Some(inner) => Cow::Owned(inner.into_owned().into_bytes()),
-        None => text,
-    }
-}
-
-/// Whether there is an input, if only an empty one.
-fn is_told(plan: &Plan, value: &AnyValue<'_>) -> bool {
-    match *value {
-        AnyValue::Text(text) => text.is_empty() || valid(Cow::Borrowed(text), &plan.placeholders).is_some(),
-        AnyValue::List(_) | AnyValue::Map(_) => true,
-        _ => false,
-    }
-}
-
-fn says_something(plan: &Plan, value: &AnyValue<'_>) -> bool {
-    match *value {
-        AnyValue::Text(text) => {
-            let text = text.trim_ascii();
-            !matches!(text, b"[]" | b"\"\"") && valid(Cow::Borrowed(text), &plan.placeholders).is_some()
-        }
-        AnyValue::List(items) | AnyValue::Map(items) => !items.is_empty(),
-        _ => false,
-    }
-}
-
-/// The first 500 code points of a text, or of the content of a JSON string.
-fn preview<'a>(value: &AnyValue<'a>) -> Bytes<'a> {
-    match *value {
-        AnyValue::Empty => Cow::Borrowed(b""),
-        AnyValue::Text(text) => {
-            let text = text.trim_ascii();
-            match text.first() {
-                Some(b'"') => Cow::Owned(cut(&unquoted(Cow::Borrowed(text), true), MAX_PREVIEW).0.to_vec()),
-                _ => Cow::Borrowed(cut(text, MAX_PREVIEW).0),
-            }
-        }
-        _ => Cow::Owned(cut(&text_of(value, false), MAX_PREVIEW).0.to_vec()),
-    }
-}
-
-/// Tags come as a list, as JSON or separated by commas.
-fn tags_of<'a>(value: &AnyValue<'a>) -> Vec<Bytes<'a>> {
-    match *value {
-        AnyValue::List(list) => {
-            let mut tags = Vec::new();
-            let _ = each(list, 1, |item| {
-                tags.extend(scalar(&AnyValue::parse(item)?));
-                Ok(())
-            });
-            tags
-        }
-        AnyValue::Text(text) => match Elements::of(text) {
-            Some(elements) => elements.filter_map(inside::plain).collect(),
-            None => text.split(|&byte| byte == b',').map(Cow::Borrowed).collect(),
-        },
-        AnyValue::Map(map) => {
-            let mut tags = Vec::new();
-            let _ = each(map, 1, |pair| {
-                tags.push(Cow::Borrowed(key_value(pair)?.0));
-                Ok(())
-            });
-            tags
-        }
-        _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::clean::Placeholders;
 use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use, identifies};
 use crate::schema::KINDS;
 
@@ -23,7 +24,7 @@ pub fn plan(json: &str) -> Read<Plan> {
         kinds: Vec::new(),
         never_model: texts(member(root, "never_model")?)?.collect(),
         agent_names: texts(member(root, "agent_names")?)?.collect(),
-        placeholders: texts(member(root, "placeholders")?)?.collect(),
+        placeholders: Placeholders::new(texts(member(root, "placeholders")?)?.collect()),
         quoted: texts(member(root, "quoted")?)?.collect(),
         metadata_prefixes: texts(member(root, "metadata_prefixes")?)?.collect(),
         not_metadata: Vec::new(),
