@@ -66,6 +66,8 @@ class Fold:
         self._shelf: Shelf[str, Known] = Shelf(memory, self._forget)
         self._waiting: dict[str, list[Block]] = {}
         """New spans of large traces, not folded yet."""
+        self._large = False
+        """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
         self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
 
@@ -134,6 +136,8 @@ class Fold:
 
     def _set_aside(self, ids: list[str], facts: Rows, facets: Rows) -> tuple[Rows, Rows]:
         """Take out the spans of large traces; they wait for the next tick."""
+        if not self._large and not self._waiting:
+            return facts, facets
         numbers = np.flatnonzero(np.bincount(facts["trace"], minlength=len(ids))).tolist()
         known = self._shelf.get([ids[number] for number in numbers])
         large = [n for n, each in zip(numbers, known, strict=True) if (each and each.end - each.first > LARGE) or ids[n] in self._waiting]
@@ -144,7 +148,7 @@ class Fold:
         return facts[~np.isin(facts["trace"], large)], facets[~np.isin(facets["trace"], large)]
 
     def _fold(self, ids: list[str], facts: Rows, facets: Rows) -> pa.RecordBatch | None:
-        numbers = np.unique(facts["trace"])
+        numbers = np.flatnonzero(np.bincount(facts["trace"], minlength=len(ids))).astype(np.uint32)
         touched = self._with_known(ids, numbers, facts, facets)
         try:
             return self._rows(touched, fold(touched.facts, touched.facets, self._id_of))
@@ -232,6 +236,7 @@ class Fold:
         return hashes(self._texts, pa.array(texts, pa.string()))
 
     def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
+        self._large = self._large or bool(folded.groups.sizes.max() > LARGE)
         block = Block(folded.facts, folded.facets)
         known = entries(block, folded.groups, folded.traces["session"], changed)
         names = [ids[number] for number in numbers.take(changed).tolist()]

@@ -32,6 +32,8 @@ class Shelf(Generic[K, V]):
         if not self._old or None not in found:
             return found
         older = map(self._old.get, keys)
+        if not any(found):
+            return list(older)
         return [old if value is None else value for value, old in zip(found, older, strict=True)]
 
     def put(self, values: Mapping[K, V], size: int) -> None:

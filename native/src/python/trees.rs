@@ -5,9 +5,14 @@ use pyo3::types::PyBytes;
 
 use crate::trees;
 
-fn plain(py: Python<'_>, numbers: &[i64]) -> Py<PyBytes> {
-    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-    PyBytes::new(py, &bytes).unbind()
+fn plain(py: Python<'_>, numbers: &[i64]) -> PyResult<Py<PyBytes>> {
+    let fill = |bytes: &mut [u8]| {
+        for (place, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
+        Ok(())
+    };
+    Ok(PyBytes::new_with(py, 8 * numbers.len(), fill)?.unbind())
 }
 
 type Four = (Py<PyBytes>, Py<PyBytes>, Py<PyBytes>, Py<PyBytes>);
@@ -37,10 +42,10 @@ pub fn arrange(
     };
     let found = py.detach(|| trees::arrange(&rows, bits));
     Ok((
-        plain(py, &found.order),
-        plain(py, &found.first),
-        plain(py, &found.up),
-        plain(py, &found.cut),
+        plain(py, &found.order)?,
+        plain(py, &found.first)?,
+        plain(py, &found.up)?,
+        plain(py, &found.cut)?,
     ))
 }
 
@@ -53,5 +58,5 @@ pub fn only_below(py: Python<'_>, up: PyBuffer<i64>, marked: PyBuffer<u8>) -> Py
         ));
     }
     let marked: Vec<bool> = marked.into_iter().map(|mark| mark != 0).collect();
-    Ok(plain(py, &py.detach(|| trees::only_below(&up, &marked))))
+    plain(py, &py.detach(|| trees::only_below(&up, &marked)))
 }
