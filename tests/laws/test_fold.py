@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws import comparing, worlds
-from tests.laws.playing import Rows, play, wanted
+from tests.laws.playing import Rows, facts, play, wanted
 from tests.laws.worlds import MINUTE, Sent
 
 pytestmark = pytest.mark.laws
@@ -48,8 +48,10 @@ def test_law_3_an_id_on_any_one_span_is_an_id_on_all(data: st.DataObject) -> Non
 @given(data=st.data())
 def test_law_4_summary_figures_above_the_calls_change_nothing(data: st.DataObject) -> None:
     world = worlds.one_copy_each(data.draw(worlds.spans()))
-    models = {sent.message().trace_id for sent in world if worlds.is_call(sent)}
-    adorned = [_summed(sent) if sent.message().trace_id in models else sent for sent in world]
+    read = [facts([sent])[0] for sent in world]
+    with_calls = {fact.trace_id for fact in read if fact.is_model and fact.has_usage}
+    outer = [fact.trace_id in with_calls and fact.kind in ("agent", "chain") for fact in read]
+    adorned = [_summed(sent) if above else sent for sent, above in zip(world, outer, strict=True)]
     got = play(data.draw(worlds.deliveries(adorned))).all()
     assert comparing.differences(_totals(got), _totals(wanted(world))) == {}
 
@@ -62,13 +64,13 @@ def test_law_6_a_group_that_came_to_nothing_leaves_no_trace(data: st.DataObject)
 
 
 def _summed(sent: Sent) -> Sent:
-    """The same span; if it is an agent, a chain or a workflow, with figures as if it had added up what is below it."""
+    """The same span with figures as if it had added up what is below it."""
 
     def add(span: Any) -> None:
         for key, value in (("gen_ai.usage.input_tokens", 123_456), ("gen_ai.usage.output_tokens", 654), ("gen_ai.usage.cost", 7.5)):
             worlds.put(span, key, value)
 
-    return sent.changed(add) if worlds.is_outer(sent) else sent
+    return sent.changed(add)
 
 
 def _totals(rows: Rows) -> Rows:

@@ -118,25 +118,6 @@ def one_copy_each(world: list[Sent]) -> list[Sent]:
     return list(copies.values())
 
 
-def _said(sent: Sent) -> dict[str, Any]:
-    return {attribute.key: attribute.value.string_value for attribute in sent.message().attributes}
-
-
-def is_outer(sent: Sent) -> bool:
-    """Whether it says that it is an agent, a chain or a workflow."""
-    said = _said(sent)
-    words = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind")
-    return any(said.get(word) in ("invoke_agent", "CHAIN", "workflow") for word in words)
-
-
-def is_call(sent: Sent) -> bool:
-    """Whether it is a model span with usage, by the plainest signs."""
-    said = _said(sent)
-    kind = said.get("gen_ai.operation.name") == "chat" or said.get("openinference.span.kind") == "LLM"
-    tokens = [attribute.value.int_value for attribute in sent.message().attributes if attribute.key == "gen_ai.usage.output_tokens"]
-    return kind and bool(tokens) and tokens[0] > 0
-
-
 # --- what spans are made of
 
 ID_KEYS = (
