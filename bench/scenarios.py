@@ -55,7 +55,7 @@ SCENARIOS = (
         "slow",
         "a database that takes 300 ms for an insert",
         "clickhouse",
-        seconds=15,
+        seconds=30,
         delay="300ms",
         promises={"flow": ("≥", 100_000)},
     ),
