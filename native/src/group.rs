@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use crate::columns::{Attributes, Dict, Resources, Text, Words};
+use crate::columns::{Dict, Text, Words};
 use crate::lift::{Lifts, Plan};
+use crate::maps::{Attributes, Resources};
 use crate::parts::{Events, Facets, Links, Traces};
 use crate::schema::{Fact, KINDS};
 use crate::texts::Texts;

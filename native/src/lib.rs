@@ -12,6 +12,7 @@ pub mod intake;
 pub mod json;
 pub mod lane;
 pub mod lift;
+mod maps;
 pub mod meters;
 mod parts;
 #[cfg(feature = "python")]

@@ -8,7 +8,8 @@ use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::{ArrowError, Field};
 use hashbrown::HashTable;
 
-use crate::columns::{Attributes, Dict, Offsets, Text, Words, dictionary};
+use crate::columns::{Dict, Offsets, Text, Words, dictionary};
+use crate::maps::Attributes;
 use crate::schema::Facet;
 use crate::texts::hash;
 

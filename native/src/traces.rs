@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::columns::{Attributes, Resource};
 use crate::group::{Columns, Taken};
 use crate::lift::{Found, Plan, Project, clean};
+use crate::maps::{Attributes, Resource};
 use crate::schema::flags;
 use crate::values::{AnyValue, MAX_VALUE, key_value};
 use crate::wire::{Broken, Fields, each};
