@@ -86,7 +86,7 @@ class ServiceSettings(Component):
     """How many rows are gathered before they are written, at most."""
     flush_bytes: Size = Field(default=64 << 20, ge=1024)
     """How many bytes of requests are gathered before they are written, at most, for example 32MiB."""
-    queue_bytes: Size = Field(default=256 << 20, ge=1024)
+    queue_bytes: Size = Field(default=128 << 20, ge=1024)
     """Memory for data of one lane that is not yet written, for example 256MiB. When it is full, senders are told to come again later."""
     shutdown_timeout: Duration = Field(default=30.0, le=3600)
     """How long a stopping collector tries to write what it has taken, for example 30s."""
