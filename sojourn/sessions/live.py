@@ -106,24 +106,26 @@ class Live:
     def put(self, keys: list[int], names: list[Key], known: Known, kept: list[Kept]) -> None:
         """Add or replace sessions."""
         slots = self.find(keys)
-        for place in where(slots < 0).tolist():
-            slots[place] = self._add(keys[place], names[place])
+        new = where(slots < 0)
+        if len(new):
+            slots[new] = self._add([keys[at] for at in new.tolist()], [names[at] for at in new.tolist()])
         self._grow()
         self._known.put(slots, known)
         self._keep(slots, kept)
 
-    def _add(self, key: int, name: Key) -> int:
-        name = (intern(name[0]), intern(name[1]), name[2])
-        if self._free:
-            slot = self._free.pop()
+    def _add(self, keys: list[int], names: list[Key]) -> list[int]:
+        """Slots for new sessions: free ones first, then further ones."""
+        names = [(intern(tenant), intern(project), session) for tenant, project, session in names]
+        again = min(len(self._free), len(keys))
+        slots = [self._free.pop() for _ in range(again)]
+        for slot, key, name in zip(slots, keys, names, strict=False):
             self._keys[slot], self._names[slot] = key, name
-        else:
-            slot = len(self._keys)
-            self._keys.append(key)
-            self._names.append(name)
-            self._kept.append(NOTHING)
-        self._slots[key] = slot
-        return slot
+        slots += range(len(self._keys), len(self._keys) + len(keys) - again)
+        self._keys += keys[again:]
+        self._names += names[again:]
+        self._kept += [NOTHING] * (len(keys) - again)
+        self._slots.update(zip(keys, slots, strict=True))
+        return slots
 
     def _grow(self) -> None:
         size = len(self._sizes)
