@@ -17,7 +17,8 @@ pub type Verdict = watch::Receiver<Option<Outcome>>;
 pub type Waiting = watch::Sender<Option<Outcome>>;
 
 pub struct Content {
-    pub group: Option<Group>,
+    /// Boxed, since a group in the making is handed to and fro with every request, and its columns are kilobytes of pointers.
+    pub group: Option<Box<Group>>,
     pub raw: Vec<(Signal, Vec<u8>)>,
 }
 
@@ -57,7 +58,7 @@ impl Delivery {
     }
 
     /// The decoded group, once; None if it was taken already or the lane does not decode.
-    pub fn group(&self) -> Option<Group> {
+    pub fn group(&self) -> Option<Box<Group>> {
         self.content().group.take()
     }
 

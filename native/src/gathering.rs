@@ -35,7 +35,7 @@ impl Gathering {
         let group = settings
             .decode
             .as_ref()
-            .map(|decoding| Group::new(Arc::clone(&decoding.plan), Arc::clone(&decoding.texts)));
+            .map(|decoding| Box::new(Group::new(Arc::clone(&decoding.plan), Arc::clone(&decoding.texts))));
         Self {
             content: Content { group, raw: Vec::new() },
             rows: 0,
@@ -54,7 +54,7 @@ impl Gathering {
 
     /// Memory that it holds.
     pub fn bytes(&self) -> usize {
-        self.content.group.as_ref().map_or(0, Group::bytes) + self.raw_bytes
+        self.content.group.as_ref().map_or(0, |group| group.bytes()) + self.raw_bytes
     }
 
     /// From when on it may be cut.
