@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from sojourn.component import Host
 from sojourn.processors.session import METADATA_KEY
-from sojourn.schema import FACETS
 from sojourn.sessions.blocks import Block, Known, entries, join
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
@@ -283,6 +282,3 @@ def _facets_of(folded: Folded, told: Index, more: int) -> tuple[Rows, npt.NDArra
     chosen = np.zeros(len(counts), bool)
     chosen[told] = True
     return folded.trace_facets[np.repeat(chosen, counts)], np.concatenate([counts.take(told), np.zeros(more, np.int64)])
-
-
-assert set(FACETS) >= {"metadata", "tag"}

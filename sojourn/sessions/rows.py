@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, flat,
 
 TIMESTAMP = pa.timestamp("ns", "UTC")
 LISTS = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag", "OtherIds": "other_id"}
-NUMBERS = {
+COUNTS: Final = {
     "Spans": "spans",
     "Errors": "errors",
     "LlmCalls": "llm_calls",
@@ -25,6 +25,7 @@ NUMBERS = {
     "CacheWriteTokens": "cache_write",
     "ReasoningTokens": "reasoning",
 }
+"""Columns that are sums → fields of TRACE."""
 TEXTS = {"Name": "name", "PromptName": "prompt_name", "SessionName": "session_name", "UserId": "user"}
 STATUS = ("ok", "error")
 
@@ -87,7 +88,7 @@ def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
     def time(field: str) -> pa.Array:
         return pa.array(np.ascontiguousarray(traces[field])).cast(TIMESTAMP)
 
-    columns = {name: plain(field, np.uint64) for name, field in NUMBERS.items()}
+    columns = {name: plain(field, np.uint64) for name, field in COUNTS.items()}
     columns |= {"Start": time("start"), "End": time("end"), "Arrival": time("arrival")}
     columns |= {"SessionNameAt": plain("session_name_at", np.int64), "SessionNameSpan": plain("session_name_span", np.uint64)}
     columns |= {"UserAt": plain("user_at", np.int64), "UserSpan": plain("user_span", np.uint64)}
@@ -149,7 +150,7 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
     for name, field in TEXTS.items():
         rows[field] = hashes(texts, get(name).cast(pa.string()))
     for name, field in {
-        **NUMBERS,
+        **COUNTS,
         "CostPico": "cost",
         "CostSources": "cost_sources",
         "Turn": "turn",

@@ -45,6 +45,3 @@ class Shelf(Generic[K, V]):
             self._old, self._young, self._bytes = self._young, {}, 0
             if gone and self._dropped:
                 self._dropped(gone)
-
-    def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys())

@@ -13,21 +13,10 @@ from sojourn.sessions.facets import greatest
 from sojourn.sessions.lifecycle import Rules, covered, exceeding, late
 from sojourn.sessions.order import lengths, ordered, spread, where
 from sojourn.sessions.packed import U64, Index, Mask, Rows
+from sojourn.sessions.rows import COUNTS
 
 MANUAL, EXPLICIT, DERIVED = range(3)
 NAME_SOURCES: Final = ("manual", "explicit", "derived")
-COUNTS: Final = {
-    "Spans": "spans",
-    "Errors": "errors",
-    "LlmCalls": "llm_calls",
-    "EmbeddingCalls": "embedding_calls",
-    "ToolCalls": "tool_calls",
-    "InputTokens": "input_tokens",
-    "OutputTokens": "output_tokens",
-    "CacheReadTokens": "cache_read",
-    "CacheWriteTokens": "cache_write",
-    "ReasoningTokens": "reasoning",
-}
 _MOST: Final = np.iinfo(np.int64).max
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.schema import FACETS, FLAGS
+from sojourn.schema import FACETS, FLAGS, KINDS
 from sojourn.sessions.groups import Groups, arrange, find, greatest, least
 from sojourn.sessions.identity import Identity, identify, top_most
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 from sojourn.sessions.usage import EMBEDDING, LLM, RERANK, Calls, find_calls
 
-TOOL_KIND = 4
+TOOL_KIND = KINDS.index("tool")
 KEPT_FLAGS = sum(FLAGS[name] for name in ("bad_time", "clock_skew", "truncated_id", "truncated", "limited"))
 TOKENS = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
 
