@@ -31,12 +31,13 @@ def _head() -> Iterator[str]:
 
 
 def _columns() -> Iterator[str]:
-    names = [column.name for column in schema.OTEL_TRACES.columns if column.name != "Collector"]
-    yield "/// The columns of `otel_traces` in order, all but `Collector`."
-    yield f"pub const OTEL_TRACES: [&str; {len(names)}] = ["
-    yield from (f'    "{name}",' for name in names)
-    yield "];"
-    yield ""
+    for table in schema.RECEIVED:
+        names = [column.name for column in table.columns if column.name != "Collector"]
+        yield f"/// The columns of `{table.name}` in order, all but `Collector`."
+        yield f"pub const {table.name.upper()}: [&str; {len(names)}] = ["
+        yield from (f'    "{name}",' for name in names)
+        yield "];"
+        yield ""
 
 
 def _flags() -> Iterator[str]:

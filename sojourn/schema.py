@@ -1,8 +1,8 @@
 """Every table and every column with its meaning and unit: the one definition that the native core, Python, SQL and the docs follow.
 
-`OTEL_TRACES` begins with the columns of the contrib ClickHouse exporter, unchanged. Behind them stand the facts that the session rules
-work on, so that rows can be folded again. `FACT` and `FACET` are the same facts packed, one fixed-size row per span, as the native core
-hands them over and numpy views them without copying.
+`OTEL_TRACES`, `OTEL_LOGS` and `OTEL_METRICS` begin with the columns of the contrib ClickHouse exporter, unchanged. Behind them stand the
+facts that the session rules work on, so that rows can be folded again. `FACT` and `FACET` are the same facts packed, one fixed-size row per
+span or log record, as the native core hands them over and numpy views them without copying.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Table:
     name: str
     meaning: str
     columns: tuple[Column, ...]
+    days: str = ""
+    """The time whose day is the partition; '' for tables that are not parted by days."""
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -91,14 +93,176 @@ OTEL_TRACES = Table(
         ("Arrival", TIME, "when the first copy of the request arrived", "Delta(8), ZSTD(1)"),
         ("Version", "UInt128", "(end as sent << 64) | digest of the content: of two copies of a span the greatest counts"),
     ),
+    days="Timestamp",
 )
 
-FLAGS = {  # bits of FACT.flags and otel_traces.Flags; the upper half becomes names in `Flags` of the views
+_RESOURCE = (
+    ("ResourceAttributes", ATTRIBUTES, "attributes of the resource, values as text"),
+    ("ResourceSchemaUrl", "String", "schema URL of the resource"),
+    ("ScopeName", "String", "instrumentation scope"),
+    ("ScopeVersion", "String", "version of the instrumentation scope"),
+    ("ScopeAttributes", ATTRIBUTES, "attributes of the scope, values as text"),
+    ("ScopeDroppedAttrCount", "UInt32", "attributes of the scope that its SDK dropped"),
+    ("ScopeSchemaUrl", "String", "schema URL of the scope"),
+    ("ServiceName", CODE, "service.name of the resource, '' if absent"),
+)
+
+OTEL_LOGS = Table(
+    "otel_logs",
+    "one row per log record; with FINAL each record once, however often it was sent",
+    _columns(
+        ("Timestamp", TIME, "time of the record, else when it was observed, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+        ("TraceId", "String", "32 lower-case hex digits, '' if the record names none"),
+        ("SpanId", "String", "16 lower-case hex digits, '' if the record names none"),
+        ("TraceFlags", "UInt8", "W3C trace flags"),
+        ("SeverityText", CODE, "severity in the words of the producer"),
+        ("SeverityNumber", "UInt8", "1 to 24: trace, debug, info, warn, error, fatal with four steps each; 0 if not told"),
+        ("ServiceName", CODE, "service.name of the resource, '' if absent"),
+        ("Body", "String", "the body as text, lists and maps as JSON"),
+        ("ResourceSchemaUrl", CODE, "schema URL of the resource"),
+        ("ResourceAttributes", ATTRIBUTES, "attributes of the resource, values as text"),
+        ("ScopeSchemaUrl", CODE, "schema URL of the scope"),
+        ("ScopeName", "String", "instrumentation scope"),
+        ("ScopeVersion", CODE, "version of the instrumentation scope"),
+        ("ScopeAttributes", ATTRIBUTES, "attributes of the scope, values as text"),
+        ("LogAttributes", ATTRIBUTES, "attributes of the record, values as text"),
+        ("EventName", "String", "the record's own field for the name of its event"),
+        # What follows is Sojourn's.
+        ("Tenant", CODE, "the authenticated sender's tenant, '' without authentication"),
+        ("Project", CODE, "project inside the tenant, '' if none"),
+        ("SessionId", "String", "the record's own session id (not the bound one), '' if none"),
+        ("IdClass", "UInt8", "rank of the key that gave SessionId: 0 session, 1 conversation, 2 resource, 255 no id"),
+        ("Collector", CODE, "the collector that stored the row"),
+        ("Event", CODE, "name of the event: attribute event.name, else EventName, '' for a plain record"),
+        (
+            "LogTrace",
+            "String",
+            "of a record without TraceId that names a session: 32 hex digits of session, service and UTC minute; else ''",
+        ),
+        ("Kind", CODE, "llm, embedding or rerank for a call of a model, tool for a call of a tool, else span"),
+        ("Model", CODE, "model that answered, else the one asked for"),
+        ("Provider", CODE, "provider of the model, normalised"),
+        ("Tool", CODE, "name of the tool"),
+        ("UserId", "String", "the user the record names, '' if none"),
+        ("ResponseId", "String", "the provider's id of the response, '' if none"),
+        ("InputTokens", "UInt32", "input tokens of the call that this record tells, cached ones included", "T64, ZSTD(1)"),
+        ("OutputTokens", "UInt32", "output tokens of the call that this record tells, reasoning included", "T64, ZSTD(1)"),
+        ("CacheReadTokens", "UInt32", "of the input: read from a cache", "T64, ZSTD(1)"),
+        ("CacheWriteTokens", "UInt32", "of the input: written to a cache", "T64, ZSTD(1)"),
+        ("ReasoningTokens", "UInt32", "of the output: reasoning", "T64, ZSTD(1)"),
+        ("CostPico", "Int64", "cost of the call in 10^-12 US dollars, -1 if unknown", "T64, ZSTD(1)"),
+        ("CostSource", "UInt8", "0 none, 1 reported by the producer, 2 computed from prices"),
+        ("Input", "String", "preview of the input, at most 500 code points"),
+        ("Output", "String", "preview of the output, at most 500 code points"),
+        ("Facets.What", "Array(UInt8)", "what each facet is: see FACETS"),
+        ("Facets.Key", f"Array({CODE})", "key of each facet (metadata), '' otherwise"),
+        ("Facets.Value", "Array(String)", "value of each facet"),
+        ("Flags", "UInt32", "bits: see FLAGS"),
+        ("Arrival", TIME, "when the first copy of the request arrived", "Delta(8), ZSTD(1)"),
+        ("Digest", "UInt64", "of tenant, resource, scope and content as sent: two records with one digest are one"),
+    ),
+    days="Timestamp",
+)
+
+_SERIES = (
+    *_RESOURCE,
+    ("MetricName", CODE, "name of the metric"),
+    ("MetricDescription", "String", "what it says about itself"),
+    ("MetricUnit", "String", "unit, in UCUM"),
+    ("Attributes", ATTRIBUTES, "attributes of the point, values as text"),
+    ("StartTimeUnix", TIME, "since when the point counts, ns since 1970, UTC; 1970 if not told", "Delta(8), ZSTD(1)"),
+    ("TimeUnix", TIME, "time of the point, ns since 1970, UTC", "Delta(8), ZSTD(1)"),
+)
+_POINT_FLAGS = ("Flags", "UInt32", "bits of the point: 1 no value was recorded")
+_EXEMPLARS = (
+    ("Exemplars.FilteredAttributes", f"Array({ATTRIBUTES})", "attributes of each exemplar that the point does not have"),
+    ("Exemplars.TimeUnix", f"Array({TIME})", "times of the exemplars"),
+    ("Exemplars.Value", "Array(Float64)", "values of the exemplars"),
+    ("Exemplars.SpanId", "Array(String)", "span ids of the exemplars"),
+    ("Exemplars.TraceId", "Array(String)", "trace ids of the exemplars"),
+)
+_TEMPORALITY = ("AggregationTemporality", "Int32", "0 not told, 1 delta, 2 cumulative")
+_RANGE = (
+    ("Min", "Float64", "least value, 0 if not told"),
+    ("Max", "Float64", "greatest value, 0 if not told"),
+)
+_COUNT_AND_SUM = (
+    ("Count", "UInt64", "number of values", "Delta(8), ZSTD(1)"),
+    ("Sum", "Float64", "sum of the values, 0 if not told"),
+)
+_OWNER = (  # Sojourn's
+    ("Tenant", CODE, "the authenticated sender's tenant, '' without authentication"),
+    ("Project", CODE, "project inside the tenant, '' if none"),
+    ("SessionId", "String", "the point's own session id, '' if none"),
+    ("IdClass", "UInt8", "rank of the key that gave SessionId: 0 session, 1 conversation, 2 resource, 255 no id"),
+    ("Collector", CODE, "the collector that stored the row"),
+    ("Arrival", TIME, "when the first copy of the request arrived", "Delta(8), ZSTD(1)"),
+    ("Digest", "UInt64", "of tenant, resource, scope, metric and content as sent: two points with one digest are one"),
+)
+
+
+def _metrics(kind: str, meaning: str, *own: tuple[str, ...]) -> Table:
+    rows = f"one row per point of a {meaning}; with FINAL each point once, however often it was sent"
+    return Table(f"otel_metrics_{kind}", rows, _columns(*_SERIES, *own, *_OWNER), days="TimeUnix")
+
+
+OTEL_METRICS = (
+    _metrics("gauge", "gauge", ("Value", "Float64", "the value"), _POINT_FLAGS, *_EXEMPLARS),
+    _metrics(
+        "sum",
+        "sum",
+        ("Value", "Float64", "the value"),
+        _POINT_FLAGS,
+        *_EXEMPLARS,
+        _TEMPORALITY,
+        ("IsMonotonic", "Bool", "whether it never falls"),
+    ),
+    _metrics(
+        "histogram",
+        "histogram",
+        *_COUNT_AND_SUM,
+        ("BucketCounts", "Array(UInt64)", "number of values in each bucket"),
+        ("ExplicitBounds", "Array(Float64)", "upper bounds of the buckets, all but the last one's"),
+        *_EXEMPLARS,
+        _POINT_FLAGS,
+        *_RANGE,
+        _TEMPORALITY,
+    ),
+    _metrics(
+        "exponential_histogram",
+        "exponential histogram",
+        *_COUNT_AND_SUM,
+        ("Scale", "Int32", "the bounds are powers of 2^(2^-Scale)"),
+        ("ZeroCount", "UInt64", "number of values that are zero"),
+        ("PositiveOffset", "Int32", "power of the first positive bucket"),
+        ("PositiveBucketCounts", "Array(UInt64)", "number of values in each positive bucket"),
+        ("NegativeOffset", "Int32", "power of the first negative bucket"),
+        ("NegativeBucketCounts", "Array(UInt64)", "number of values in each negative bucket"),
+        *_EXEMPLARS,
+        _POINT_FLAGS,
+        *_RANGE,
+        _TEMPORALITY,
+    ),
+    _metrics(
+        "summary",
+        "summary",
+        *_COUNT_AND_SUM,
+        ("ValueAtQuantiles.Quantile", "Array(Float64)", "quantiles, 0 to 1"),
+        ("ValueAtQuantiles.Value", "Array(Float64)", "the value at each"),
+        _POINT_FLAGS,
+    ),
+)
+
+FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the upper half becomes names in `Flags` of the views
     "error": 1 << 0,
     "root": 1 << 1,  # no parent id
     "input": 1 << 2,  # carries a user input
     "usage": 1 << 3,  # reports tokens or a cost
     "timed": 1 << 4,  # spare
+    "record": 1 << 5,  # a log record, not a span
+    "prompt": 1 << 6,  # a record that tells what a user asked
+    "session_start": 1 << 7,  # marks: the session begins here, or ended before (facet previous_id)
+    "session_end": 1 << 8,  # … ends here
     "bad_time": 1 << 16,
     "clock_skew": 1 << 17,
     "truncated_id": 1 << 18,
@@ -122,6 +286,8 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "tag": 2,  # value
     "session_name": 3,  # value
     "prompt_name": 4,  # value: a name to fall back on
+    "previous_id": 5,  # value: the id of the session that a session.start continues
+    "mark": 6,  # of a span that has session.start or session.end as an event: key its name, value its time in ns since 1970
     "service": 16,
     "model": 17,
     "provider": 18,
@@ -133,7 +299,7 @@ KINDS = ("span", "llm", "embedding", "rerank", "tool", "agent", "chain", "retrie
 """Kind codes: the index is the code in FACT.kind."""
 
 FACT: tuple[tuple[str, str], ...] = (  # numpy dtype, packed, little-endian; 192 bytes
-    ("trace", "<u4"),  # number of the trace within the group: the index into the dictionary of TraceId
+    ("trace", "<u4"),  # number of the trace within the group: the index into the dictionary of TraceId (of records: of _trace)
     ("flags", "<u4"),  # FLAGS
     ("kind", "u1"),  # KINDS; from the core: the first kind told, 255 for none
     ("id_class", "u1"),  # otel_traces.IdClass
@@ -144,11 +310,11 @@ FACT: tuple[tuple[str, str], ...] = (  # numpy dtype, packed, little-endian; 192
     ("cache_read", "<u4"),
     ("cache_write", "<u4"),
     ("reasoning", "<u4"),
-    ("span", "<u8"),  # span id as a big-endian number, so that order of numbers is order of bytes
-    ("parent", "<u8"),  # 0 for a root
+    ("span", "<u8"),  # span id as a big-endian number, so that order of numbers is order of bytes; of records: the digest
+    ("parent", "<u8"),  # 0 for a root; of records: the span they name
     ("start", "<i8"),  # ns since 1970, clamped
     ("end", "<i8"),  # ns since 1970, clamped, never before start
-    ("sent_end", "<u8"),  # as sent: upper half of Version
+    ("sent_end", "<u8"),  # as sent: upper half of Version; of records out of range: 0 or 2^64 - 1
     ("digest", "<u8"),  # lower half of Version
     ("arrival", "<i8"),  # ns since 1970
     # hashes of texts (Texts.intern), 0 for none
@@ -292,7 +458,11 @@ SESSION_EVENT_ROWS = Table(
     ),
 )
 
-TABLES = (OTEL_TRACES, SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
+RECEIVED = (OTEL_TRACES, OTEL_LOGS, *OTEL_METRICS)
+"""What senders told."""
+DERIVED = (SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
+"""What follows from it: rows that are replaced by those with a greater Version."""
+TABLES = (*RECEIVED, *DERIVED)
 
 TRACE: tuple[tuple[str, str], ...] = (  # 192 bytes; one row per trace in a session, from `aggregate` to `lifecycle` in column `_trace`
     ("session", "<u8"),  # hash of tenant \0 project \0 session id

@@ -51,6 +51,224 @@ pub const OTEL_TRACES: [&str; 47] = [
     "Version",
 ];
 
+/// The columns of `otel_logs` in order, all but `Collector`.
+pub const OTEL_LOGS: [&str; 43] = [
+    "Timestamp",
+    "TraceId",
+    "SpanId",
+    "TraceFlags",
+    "SeverityText",
+    "SeverityNumber",
+    "ServiceName",
+    "Body",
+    "ResourceSchemaUrl",
+    "ResourceAttributes",
+    "ScopeSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "LogAttributes",
+    "EventName",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Event",
+    "LogTrace",
+    "Kind",
+    "Model",
+    "Provider",
+    "Tool",
+    "UserId",
+    "ResponseId",
+    "InputTokens",
+    "OutputTokens",
+    "CacheReadTokens",
+    "CacheWriteTokens",
+    "ReasoningTokens",
+    "CostPico",
+    "CostSource",
+    "Input",
+    "Output",
+    "Facets.What",
+    "Facets.Key",
+    "Facets.Value",
+    "Flags",
+    "Arrival",
+    "Digest",
+];
+
+/// The columns of `otel_metrics_gauge` in order, all but `Collector`.
+pub const OTEL_METRICS_GAUGE: [&str; 27] = [
+    "ResourceAttributes",
+    "ResourceSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "ScopeDroppedAttrCount",
+    "ScopeSchemaUrl",
+    "ServiceName",
+    "MetricName",
+    "MetricDescription",
+    "MetricUnit",
+    "Attributes",
+    "StartTimeUnix",
+    "TimeUnix",
+    "Value",
+    "Flags",
+    "Exemplars.FilteredAttributes",
+    "Exemplars.TimeUnix",
+    "Exemplars.Value",
+    "Exemplars.SpanId",
+    "Exemplars.TraceId",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Arrival",
+    "Digest",
+];
+
+/// The columns of `otel_metrics_sum` in order, all but `Collector`.
+pub const OTEL_METRICS_SUM: [&str; 29] = [
+    "ResourceAttributes",
+    "ResourceSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "ScopeDroppedAttrCount",
+    "ScopeSchemaUrl",
+    "ServiceName",
+    "MetricName",
+    "MetricDescription",
+    "MetricUnit",
+    "Attributes",
+    "StartTimeUnix",
+    "TimeUnix",
+    "Value",
+    "Flags",
+    "Exemplars.FilteredAttributes",
+    "Exemplars.TimeUnix",
+    "Exemplars.Value",
+    "Exemplars.SpanId",
+    "Exemplars.TraceId",
+    "AggregationTemporality",
+    "IsMonotonic",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Arrival",
+    "Digest",
+];
+
+/// The columns of `otel_metrics_histogram` in order, all but `Collector`.
+pub const OTEL_METRICS_HISTOGRAM: [&str; 33] = [
+    "ResourceAttributes",
+    "ResourceSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "ScopeDroppedAttrCount",
+    "ScopeSchemaUrl",
+    "ServiceName",
+    "MetricName",
+    "MetricDescription",
+    "MetricUnit",
+    "Attributes",
+    "StartTimeUnix",
+    "TimeUnix",
+    "Count",
+    "Sum",
+    "BucketCounts",
+    "ExplicitBounds",
+    "Exemplars.FilteredAttributes",
+    "Exemplars.TimeUnix",
+    "Exemplars.Value",
+    "Exemplars.SpanId",
+    "Exemplars.TraceId",
+    "Flags",
+    "Min",
+    "Max",
+    "AggregationTemporality",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Arrival",
+    "Digest",
+];
+
+/// The columns of `otel_metrics_exponential_histogram` in order, all but `Collector`.
+pub const OTEL_METRICS_EXPONENTIAL_HISTOGRAM: [&str; 37] = [
+    "ResourceAttributes",
+    "ResourceSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "ScopeDroppedAttrCount",
+    "ScopeSchemaUrl",
+    "ServiceName",
+    "MetricName",
+    "MetricDescription",
+    "MetricUnit",
+    "Attributes",
+    "StartTimeUnix",
+    "TimeUnix",
+    "Count",
+    "Sum",
+    "Scale",
+    "ZeroCount",
+    "PositiveOffset",
+    "PositiveBucketCounts",
+    "NegativeOffset",
+    "NegativeBucketCounts",
+    "Exemplars.FilteredAttributes",
+    "Exemplars.TimeUnix",
+    "Exemplars.Value",
+    "Exemplars.SpanId",
+    "Exemplars.TraceId",
+    "Flags",
+    "Min",
+    "Max",
+    "AggregationTemporality",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Arrival",
+    "Digest",
+];
+
+/// The columns of `otel_metrics_summary` in order, all but `Collector`.
+pub const OTEL_METRICS_SUMMARY: [&str; 25] = [
+    "ResourceAttributes",
+    "ResourceSchemaUrl",
+    "ScopeName",
+    "ScopeVersion",
+    "ScopeAttributes",
+    "ScopeDroppedAttrCount",
+    "ScopeSchemaUrl",
+    "ServiceName",
+    "MetricName",
+    "MetricDescription",
+    "MetricUnit",
+    "Attributes",
+    "StartTimeUnix",
+    "TimeUnix",
+    "Count",
+    "Sum",
+    "ValueAtQuantiles.Quantile",
+    "ValueAtQuantiles.Value",
+    "Flags",
+    "Tenant",
+    "Project",
+    "SessionId",
+    "IdClass",
+    "Arrival",
+    "Digest",
+];
+
 /// Bits of `Fact::flags`.
 pub mod flags {
     pub const ERROR: u32 = 1 << 0;
@@ -58,6 +276,10 @@ pub mod flags {
     pub const INPUT: u32 = 1 << 2;
     pub const USAGE: u32 = 1 << 3;
     pub const TIMED: u32 = 1 << 4;
+    pub const RECORD: u32 = 1 << 5;
+    pub const PROMPT: u32 = 1 << 6;
+    pub const SESSION_START: u32 = 1 << 7;
+    pub const SESSION_END: u32 = 1 << 8;
     pub const BAD_TIME: u32 = 1 << 16;
     pub const CLOCK_SKEW: u32 = 1 << 17;
     pub const TRUNCATED_ID: u32 = 1 << 18;
@@ -81,6 +303,8 @@ pub mod facets {
     pub const TAG: u32 = 2;
     pub const SESSION_NAME: u32 = 3;
     pub const PROMPT_NAME: u32 = 4;
+    pub const PREVIOUS_ID: u32 = 5;
+    pub const MARK: u32 = 6;
     pub const SERVICE: u32 = 16;
     pub const MODEL: u32 = 17;
     pub const PROVIDER: u32 = 18;

@@ -59,7 +59,7 @@ class RetryOnFailure(Component):
 
 
 class Clickhouse(Exporter):
-    """Spans, traces, segments, sessions and events as tables and views in ClickHouse."""
+    """Spans, log records, metric points, traces, segments, sessions and events as tables and views in ClickHouse."""
 
     endpoint: Url = Url("chdb://")
     """`chdb://` (embedded, in the data directory), `chdb:///path`, or a server: `clickhouse://user:password@host:8123/database?secure=true`."""
@@ -255,10 +255,10 @@ def _by_days(records: pa.RecordBatch, table: schema.Table) -> Iterator[pa.Record
     import numpy as np
     import pyarrow as pa
 
-    if table is not schema.OTEL_TRACES or not records.num_rows or "Timestamp" not in records.schema.names:
+    if not table.days or not records.num_rows or table.days not in records.schema.names:
         yield records
         return
-    days = records.column("Timestamp").cast(pa.int64()).to_numpy(zero_copy_only=False) // _DAY
+    days = records.column(table.days).cast(pa.int64()).to_numpy(zero_copy_only=False) // _DAY
     if days.max() - days.min() < PARTITIONS:
         yield records
         return

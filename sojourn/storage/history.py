@@ -43,7 +43,7 @@ class History:
 
     def last_version(self) -> int:
         """The greatest Version of the session tables, 0 if there is none."""
-        tables = (table.name for table in schema.TABLES if table is not schema.OTEL_TRACES)
+        tables = (table.name for table in schema.DERIVED)
         greatest = " UNION ALL ".join(f"SELECT max(Version) AS version FROM {self._database.name}.{table}" for table in tables)
         return self._number(f"SELECT max(version) AS number FROM ({greatest})") or 0
 

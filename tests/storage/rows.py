@@ -20,6 +20,8 @@ def default(kind: pa.DataType) -> Any:
         return []
     if pa.types.is_string(kind):
         return ""
+    if pa.types.is_boolean(kind):
+        return False
     return bytes(16) if pa.types.is_fixed_size_binary(kind) else 0
 
 
