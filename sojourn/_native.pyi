@@ -116,6 +116,51 @@ class Lane:
         """queued_bytes, queued_rows, capacity_bytes."""
 
 @final
+class Shelf:
+    """Packed rows of recently touched traces, by 16-byte keys: two generations of at most `budget` bytes together, dropped whole."""
+
+    def __new__(cls, budget: int) -> Shelf: ...
+    def get(self, keys: bytes) -> tuple[bytes, bytes, bytearray, bytes, bytearray]:
+        """Of each key: its tag (uint64), the size of its rows in bytes (int64, -1 if it is not here); the rows; the size of its facets
+        (int64); the facets. Changes nothing."""
+
+    def put(
+        self, keys: bytes, tags: _Numbers, row_sizes: _Numbers, rows: bytes, facet_sizes: _Numbers, facets: bytes, stamp: int
+    ) -> tuple[bytes, int] | None:
+        """Keep these; tags are uint64, sizes int64 in bytes. Gives the keys that were forgotten for it and the greatest stamp they came
+        with, None if none was."""
+
+    def size(self) -> int:
+        """Bytes held."""
+
+@final
+class Slots:
+    """Live sessions by the hash of their key: a slot for each (a number ≥ 0, given out again when it is free), its name, its rows.
+
+    `slots` are int64; -1 stands for a session that has none, and has no rows. Names are records of Tenant, Project, SessionId (utf8).
+    """
+
+    def find(self, keys: _Numbers) -> bytes:
+        """The slot of each key (uint64), -1 for those that are not here."""
+
+    def add(self, keys: _Numbers, names: _ArrowArray) -> bytes:
+        """Slots for these sessions: the ones they have, else new ones."""
+
+    def forget(self, slots: _Numbers) -> None:
+        """Free these slots."""
+
+    def rows(self, slots: _Numbers) -> tuple[bytes, bytes, bytes, bytes]:
+        """The size of each session's rows in bytes (int64), the rows, the size of its facets, the facets."""
+
+    def keep(self, slots: _Numbers, row_sizes: _Numbers, rows: bytes, facet_sizes: _Numbers, facets: bytes) -> None:
+        """Replace the rows and facets of these sessions."""
+
+    def names(self, slots: _Numbers, told: _ArrowArray, rows: _Numbers) -> _ArrowArray:
+        """The name of each session; for slot -1 the one that row `rows[i]` of `told` tells."""
+
+    def __len__(self) -> int: ...
+
+@final
 class Server:
     """OTLP over gRPC and HTTP. Binds in the constructor, so that 'address in use' is an OSError here."""
 
@@ -172,7 +217,10 @@ def only_below(up: _Numbers, marked: _Numbers) -> bytes:
 def digest(data: Buffer) -> int:
     """The 64-bit content hash that is the lower half of Version (unkeyed, the same in every process)."""
 
-def digests(texts: _ArrowArray) -> bytes:
-    """digest() of every text of a utf8 array, as little-endian uint64."""
+def name_digests(names: _ArrowArray) -> bytes:
+    """digest() of `tenant \\0 project \\0 session id` for each row of Tenant, Project, SessionId, as little-endian uint64."""
+
+def pick_names(names: _ArrowArray, rows: _Numbers) -> _ArrowArray:
+    """These rows (int64) of Tenant, Project, SessionId. IndexError if there is no such row."""
 
 def version() -> str: ...

@@ -83,16 +83,23 @@ class Process(Protocol):
         """
         ...
 
+    def settle(self) -> Iterable[Batch]:
+        """All batches of a group, of all signals, have been through process(): give what follows from them together.
+
+        Called once per group, after the processors in front of this one have settled. Raises as process() does.
+        """
+        ...
+
     def tick(self, now: int) -> Iterable[Batch]:
-        """Something may be due by itself. `now` is in nanoseconds since 1970."""
+        """Something may be due by itself. `now` is in nanoseconds since 1970. What follows goes through settle() of those behind."""
         ...
 
     def committed(self) -> None:
-        """What process() or tick() produced since the last committed() or discard() is stored: apply it to the state."""
+        """What was produced since the last committed() or discard() is stored: apply it to the state."""
         ...
 
     def discard(self) -> None:
-        """What process() or tick() produced since then came to nothing: forget it."""
+        """What was produced since then came to nothing: forget it."""
         ...
 
 
@@ -127,6 +134,9 @@ class Processor(Component):
 
     def process(self, batch: Batch) -> Iterable[Batch]:
         raise NotImplementedError
+
+    def settle(self) -> Iterable[Batch]:
+        return ()
 
     def tick(self, now: int) -> Iterable[Batch]:
         return ()

@@ -8,7 +8,10 @@ mod clock;
 mod delivery;
 mod facts;
 mod lane;
+mod many;
 mod server;
+mod shelf;
+mod slots;
 mod texts;
 mod trees;
 
@@ -24,11 +27,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<delivery::Delivery>()?;
     module.add_class::<lane::Lane>()?;
     module.add_class::<server::Server>()?;
+    module.add_class::<shelf::Shelf>()?;
+    module.add_class::<slots::Slots>()?;
     module.add_class::<texts::Texts>()?;
     module.add_function(wrap_pyfunction!(block::encode_native, module)?)?;
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
+    module.add_function(wrap_pyfunction!(slots::name_digests, module)?)?;
+    module.add_function(wrap_pyfunction!(slots::pick_names, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
-    module.add_function(wrap_pyfunction!(texts::digests, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;
     module.add_function(wrap_pyfunction!(version, module)?)

@@ -169,7 +169,10 @@ class Lane:
         return sorted([*raw(delivery, self.paths), *produced], key=rank)
 
     def _processed(self, incoming: Iterable[tuple[Path, Batch]]) -> list[Parcel]:
-        return [parcel for path, batch in incoming for parcel in addressed(path, self._chain(path.steps, [batch]))]
+        out = [parcel for path, batch in incoming for parcel in addressed(path, self._chain(path.steps, [batch]))]
+        for index, path, step in self._stages():
+            out += self._sent_on(index, path, step, step.process.settle)
+        return out
 
     def _chain(self, steps: Iterable[Step], batches: list[Batch]) -> list[Batch]:
         for step in steps:
@@ -267,12 +270,20 @@ class Lane:
                     yield index, path, step
 
     def _due_of(self, index: int, path: Path, step: Step, now: int) -> list[Parcel]:
-        self._at = f"processors::{step.id}"
-        due = [batch for batch in step.process.tick(now) if batch.records.num_rows]
+        out = self._sent_on(index, path, step, step.process.settle)
+        out += self._sent_on(index, path, step, partial(step.process.tick, now))
         if self._at in self._overdue:
             self._overdue.discard(self._at)
             self.persistence.well(self._at)
-        return addressed(path, self._chain(path.steps[index + 1 :], due)) if due else []
+        return out
+
+    def _sent_on(self, index: int, path: Path, step: Step, tell: Callable[[], Iterable[Batch]]) -> list[Parcel]:
+        """What a processor gives by itself, after those behind it."""
+        where = self._at = f"processors::{step.id}"
+        told = [batch for batch in tell() if batch.records.num_rows]
+        out = addressed(path, self._chain(path.steps[index + 1 :], told)) if told else []
+        self._at = where
+        return out
 
     def _committed(self) -> None:
         for _, _, step in self._stages():

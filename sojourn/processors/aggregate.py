@@ -55,16 +55,20 @@ class _Aggregate:
     def process(self, batch: Batch) -> Iterable[Batch]:
         if batch.table != "otel_traces" or not len(batch.records):
             return (batch,)
-        records, traces = self._fold.spans(batch.records)
-        spans = Batch(batch.table, records)
-        return (spans,) if traces is None else (spans, Batch("session_trace_rows", traces))
+        return (Batch(batch.table, self._fold.take(batch.records)),)
+
+    def settle(self) -> Iterable[Batch]:
+        return _rows(self._fold.settle())
 
     def tick(self, now: int) -> Iterable[Batch]:
-        traces = self._fold.due()
-        return () if traces is None else (Batch("session_trace_rows", traces),)
+        return _rows(self._fold.due())
 
     def committed(self) -> None:
         self._fold.committed()
 
     def discard(self) -> None:
         self._fold.discard()
+
+
+def _rows(traces: Any) -> tuple[Batch, ...]:
+    return () if traces is None else (Batch("session_trace_rows", traces),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,33 @@ import pyarrow as pa
 
 from sojourn.component import Host
 from sojourn.processors.session import METADATA_KEY
-from sojourn.sessions.blocks import Block, Known, entries, join
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.packed import FACET, FACT, SPAN_FACET, TRACE, U64, Index, Rows, column, concat, copy, flat, hashes, owners, view
+from sojourn.sessions.order import where
+from sojourn.sessions.packed import (
+    FACET,
+    FACT,
+    SPAN_FACET,
+    TRACE,
+    U64,
+    Index,
+    Keys,
+    Mask,
+    Rows,
+    column,
+    concat,
+    copy,
+    flat,
+    hashes,
+    owners,
+    take,
+    trace_keys,
+    view,
+)
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
-from sojourn.sessions.shelf import Shelf
+from sojourn.sessions.shelf import Block, Kept, Shelf
 from sojourn.sessions.traces import Folded, fold
 from sojourn.sessions.versions import Versions
 
@@ -31,27 +50,33 @@ LARGE = 10_000
 class Staged:
     """What becomes of the state with the commit."""
 
-    known: dict[str, Known] = field(default_factory=dict)
-    size: int = 0
-    """Bytes of the blocks in `known`."""
-    waiting: dict[str, Block] = field(default_factory=dict)
+    kept: Kept | None = None
+    waiting: dict[bytes, Block] = field(default_factory=dict)
     """New spans of large traces."""
-    folded: list[str] = field(default_factory=list)
+    folded: list[bytes] = field(default_factory=list)
     """Large traces that have waited and are folded now."""
+
+
+class Came(NamedTuple):
+    """New spans; `trace` of the rows is the place in `keys`."""
+
+    keys: Keys
+    facts: Rows
+    facets: Rows
 
 
 @dataclass(slots=True)
 class Touched:
     """The traces of a group: their ids, and all their spans, older ones first."""
 
-    ids: list[str]
+    keys: Keys
     facts: Rows
     facets: Rows
     fresh: int
     """Rows of `facts` from here on are new."""
-    session: dict[int, int] = field(default_factory=dict)
-    """Trace number → hash of the session it was counted in last."""
-    recalled: list[int] = field(default_factory=list)
+    session: U64
+    """Hash of the session each trace was counted in last, 0 for none."""
+    recalled: Mask
     """Traces that were read back: told again even if nothing is new, since what follows from them may never have been stored."""
 
 
@@ -62,25 +87,33 @@ class Fold:
         self._clock, self._versions = host.clock, Versions()
         self._restored = host.history is None
         self._seen: Seen | None = None
-        self._shelf: Shelf[str, Known] = Shelf(memory, self._forget)
-        self._waiting: dict[str, list[Block]] = {}
+        self._shelf = Shelf(memory, self._forget)
+        self._came: list[Came] = []
+        self._waiting: dict[bytes, list[Block]] = {}
         """New spans of large traces, not folded yet."""
         self._large = False
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
         self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
 
-    def spans(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
-        """New spans: the batch with their costs, and rows for the traces that changed."""
+    def take(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Take in new spans; gives the batch with their costs."""
         self._restore()
         self._missing = json.loads((records.schema.metadata or {}).get(METADATA_KEY, b'{"missing_id": "none", "gap_attributes": []}'))
         facts = copy(view(records.column("_fact"), FACT))
         if self._price(facts, records):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
-        ids = records.column("TraceId").dictionary.to_pylist()
-        facets = _span_facets(records.column("_facets"), facts)
-        facts, facets = self._set_aside(ids, facts, facets)
-        return records, self._fold(ids, facts, facets) if len(facts) else None
+        keys = trace_keys(records.column("TraceId").dictionary)
+        self._came.append(Came(keys, facts, _span_facets(records.column("_facets"), facts)))
+        return records
+
+    def settle(self) -> pa.RecordBatch | None:
+        """Rows for the traces that changed with what was taken in."""
+        if not self._came:
+            return None
+        came = self._set_aside(_together(self._came))
+        self._came = []
+        return self._fold(came) if len(came.facts) else None
 
     def _restore(self) -> None:
         """Go on where the stored rows end. Asked for when the first spans come, so that a database that is down delays nothing."""
@@ -94,14 +127,10 @@ class Fold:
         """Rows for the large traces that have waited."""
         if not self._waiting:
             return None
-        ids = list(self._waiting)
-        blocks = [(number, block) for number, key in enumerate(ids) for block in self._waiting[key]]
-        facts, facets = concat(*(block.facts for _, block in blocks)), concat(*(block.facets for _, block in blocks))
-        numbers = np.array([number for number, _ in blocks], np.uint32)
-        facts["trace"] = np.repeat(numbers, [len(block.facts) for _, block in blocks])
-        facets["trace"] = np.repeat(numbers, [len(block.facets) for _, block in blocks])
-        self._staged.append(Staged(folded=ids))
-        return self._fold(ids, facts, facets)
+        keys = list(self._waiting)
+        waiting = [_alone(key, block) for key, blocks in self._waiting.items() for block in blocks]
+        self._staged.append(Staged(folded=keys))
+        return self._fold(_together(waiting))
 
     def committed(self) -> None:
         for staged in self._staged:
@@ -109,12 +138,13 @@ class Fold:
                 self._waiting.pop(key, None)
             for key, block in staged.waiting.items():
                 self._waiting.setdefault(key, []).append(block)
-            if staged.known:
-                self._shelf.put(staged.known, staged.size)
+            if staged.kept is not None:
+                self._shelf.put(staged.kept)
         self._staged.clear()
 
     def discard(self) -> None:
         self._staged.clear()
+        self._came.clear()
 
     def _price(self, facts: Rows, records: pa.RecordBatch) -> bool:
         """Price the model calls that report no cost, in place; tells whether there were any."""
@@ -133,22 +163,24 @@ class Fold:
         facts["cost_source"][which] = np.where(cost >= 0, 2, 0)
         return True
 
-    def _set_aside(self, ids: list[str], facts: Rows, facets: Rows) -> tuple[Rows, Rows]:
+    def _set_aside(self, came: Came) -> Came:
         """Take out the spans of large traces; they wait for the next tick."""
         if not self._large and not self._waiting:
-            return facts, facets
-        numbers = np.flatnonzero(np.bincount(facts["trace"], minlength=len(ids))).tolist()
-        known = self._shelf.get([ids[number] for number in numbers])
-        large = [n for n, each in zip(numbers, known, strict=True) if (each and each.end - each.first > LARGE) or ids[n] in self._waiting]
-        if not large:
-            return facts, facets
-        waiting = {ids[n]: Block(facts[facts["trace"] == n], facets[facets["trace"] == n]) for n in large}
+            return came
+        keys, facts, facets = came
+        large = np.flatnonzero((self._shelf.get(keys).spans > LARGE) | np.array([key.tobytes() in self._waiting for key in keys], bool))
+        if not len(large):
+            return came
+        mine, own = np.isin(facts["trace"], large), np.isin(facets["trace"], large)
+        waiting = {}
+        for number in np.unique(facts["trace"][mine]).tolist():
+            waiting[keys[number].tobytes()] = Block(facts[facts["trace"] == number], facets[facets["trace"] == number])
         self._staged.append(Staged(waiting=waiting))
-        return facts[~np.isin(facts["trace"], large)], facets[~np.isin(facets["trace"], large)]
+        return Came(keys, facts[~mine], facets[~own])
 
-    def _fold(self, ids: list[str], facts: Rows, facets: Rows) -> pa.RecordBatch | None:
-        numbers = np.flatnonzero(np.bincount(facts["trace"], minlength=len(ids))).astype(np.uint32)
-        touched = self._with_known(ids, numbers, facts, facets)
+    def _fold(self, came: Came) -> pa.RecordBatch | None:
+        numbers = np.flatnonzero(np.bincount(came.facts["trace"], minlength=len(came.keys)))
+        touched = self._with_known(came, numbers)
         try:
             return self._rows(touched, fold(touched.facts, touched.facets, self._id_of))
         except Forgotten:
@@ -156,30 +188,32 @@ class Fold:
                 touched = self._with_stored(touched, numbers)
             return self._rows(touched, fold(touched.facts, touched.facets, self._id_of), lenient=True)
 
-    def _with_known(self, ids: list[str], numbers: npt.NDArray[np.uint32], facts: Rows, facets: Rows) -> Touched:
+    def _with_known(self, came: Came, numbers: Index) -> Touched:
         """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
-        plain = numbers.tolist()
-        found = self._shelf.get([ids[number] for number in plain])
-        known = [(number, each) for number, each in zip(plain, found, strict=True) if each]
-        old, old_facets = join(known) if known else (facts[:0], facets[:0])
-        touched = Touched(
-            ids, concat(old, facts), concat(old_facets, facets), len(old), {n: each.session for n, each in known if each.session}
-        )
-        unknown = numbers if not known else np.array([n for n, each in zip(plain, found, strict=True) if not each], np.uint32)
+        keys, facts, facets = came
+        whole = len(numbers) == len(keys)
+        known = self._shelf.get(keys if whole else keys[numbers])
+        old, old_facets, session = known.facts, known.facets, known.session
+        if not whole:
+            old["trace"], old_facets["trace"] = numbers.take(old["trace"]), numbers.take(old_facets["trace"])
+            session = np.zeros(len(keys), np.uint64)
+            session[numbers] = known.session
+        touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), np.zeros(len(keys), bool))
+        unknown = numbers.compress(known.spans < 0)
         if self._history is None or not len(unknown):
             return touched
         assert self._seen is not None
-        root = facts[(facts["parent"] == 0) & np.isin(facts["trace"], unknown)]
-        start = np.full(len(ids), -1, np.int64)
+        root = facts[facts["parent"] == 0]
+        start = np.full(len(keys), -1, np.int64)
         start[root["trace"]] = root["start"]
-        maybe = self._seen.maybe(_trace_hashes([ids[number] for number in unknown.tolist()]), start.take(unknown))
+        maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown))
         return self._with_stored(touched, unknown[maybe]) if maybe.any() else touched
 
-    def _with_stored(self, touched: Touched, numbers: npt.NDArray[np.uint32]) -> Touched:
+    def _with_stored(self, touched: Touched, numbers: Index) -> Touched:
         """Add what the database holds of these traces."""
         assert self._history is not None
-        wanted = {touched.ids[number]: number for number in numbers.tolist()}
-        touched.recalled += wanted.values()
+        wanted = {touched.keys[number].tobytes().hex(): number for number in numbers.tolist()}
+        touched.recalled[numbers] = True
         table = self._history.spans(list(wanted))
         if len(table):
             facts, facets = self._stored_facts(table, wanted)
@@ -204,48 +238,67 @@ class Fold:
 
     def _rows(self, touched: Touched, folded: Folded, lenient: bool = False) -> pa.RecordBatch | None:
         """Rows for the traces that changed; what the shelf shall hold is staged."""
-        groups = folded.groups
+        groups, traces = folded.groups, folded.traces
         numbers = groups.number.take(groups.first)
-        session = folded.traces["session"]
-        name_missing(session, folded, touched.ids, numbers, self._missing, self._texts)
-        before = np.zeros(len(numbers), np.uint64)
-        if touched.session:
-            before[:] = [touched.session.get(number, 0) for number in numbers.tolist()]
+        traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers].T
+        name_missing(folded, self._missing, self._texts)
+        session, before = traces["session"], touched.session.take(numbers)
         news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != session)
-        if touched.recalled:
-            news |= np.isin(numbers, touched.recalled)
-        self._stage(touched.ids, folded, numbers, np.flatnonzero(news))
-        ids = _split(touched.ids, numbers, folded.traces)
-        told, gone = np.flatnonzero(news & (session != 0)), np.flatnonzero((before != 0) & (before != session))
+        news |= touched.recalled.take(numbers)
+        self._stage(touched.keys, folded, numbers, news)
+        told, gone = where(news & (session != 0)), where((before != 0) & (before != session))
         if not len(told) and not len(gone):
             return None
         left = np.zeros(len(gone), TRACE)
         for name in ("trace_hi", "trace_lo", "start", "end", "arrival"):
-            left[name] = folded.traces[name][gone]
+            left[name] = traces[name][gone]
         left["session"], left["deleted"], left["cost"] = before.take(gone), 1, -1
         facets, counts = _facets_of(folded, told, len(gone))
         previews = tuple(np.concatenate([each.take(told), np.zeros(len(gone), np.uint64)]) for each in (folded.input, folded.output))
-        names = ids if len(told) == len(ids) and not len(gone) else [ids[at] for at in np.concatenate([told, gone]).tolist()]
-        rows, version = concat(folded.traces[told], left), self._versions.next(self._clock.now())
-        return unpack(rows, facets, counts, names, (previews[0], previews[1]), self._texts, version, lenient)
+        rows, version = concat(take(traces, told), left), self._versions.next(self._clock.now())
+        return unpack(rows, facets, counts, (previews[0], previews[1]), self._texts, version, lenient)
 
     def _id_of(self, session: U64) -> U64:
         """Hashes of the ids alone behind hashes of sessions."""
         texts = [(text or "").rsplit("\0", 1)[-1] for text in look_up(self._texts, session).to_pylist()]
         return hashes(self._texts, pa.array(texts, pa.string()))
 
-    def _stage(self, ids: list[str], folded: Folded, numbers: npt.NDArray[np.uint32], changed: Index) -> None:
-        self._large = self._large or bool(folded.groups.sizes.max() > LARGE)
-        block = Block(folded.facts, folded.facets)
-        known = entries(block, folded.groups, folded.traces["session"], changed)
-        names = [ids[number] for number in numbers.take(changed).tolist()]
-        self._staged.append(Staged(dict(zip(names, known, strict=True)), size=block.facts.nbytes + block.facets.nbytes))
+    def _stage(self, keys: Keys, folded: Folded, numbers: npt.NDArray[np.uint32], changed: Mask) -> None:
+        groups, facts, facets = folded.groups, folded.facts, folded.facets
+        self._large = self._large or bool(groups.sizes.max() > LARGE)
+        counts = np.bincount(facets["trace"], minlength=len(keys)).take(numbers) if len(facets) else np.zeros(len(numbers), np.intp)
+        kept = Kept(keys[numbers], folded.traces["session"].copy(), groups.sizes, facts, counts, facets)
+        if not changed.all():
+            rows, said = where(np.repeat(changed, groups.sizes)), where(np.repeat(changed, counts))
+            kept = Kept(
+                kept.keys[changed], kept.session[changed], kept.spans[changed], take(facts, rows), counts[changed], take(facets, said)
+            )
+        self._staged.append(Staged(kept))
 
-    def _forget(self, gone: Any) -> None:
+    def _forget(self, gone: Keys, newest: int) -> None:
         """Spans of these traces are in the database only from now on."""
         if self._seen is not None:
-            newest = int(join([(0, known) for known in gone.values()])[0]["arrival"].max())
-            self._seen.forget(_trace_hashes(list(gone)), newest)
+            self._seen.forget(_trace_hashes(gone), newest)
+
+
+def _together(parts: list[Came]) -> Came:
+    """Several batches of new spans as one."""
+    if len(parts) == 1:
+        return parts[0]
+    keys, number = np.unique(np.concatenate([part.keys for part in parts]).astype(np.uint64), axis=0, return_inverse=True)
+    begin = 0
+    for part in parts:
+        mine = number.reshape(-1)[begin : begin + len(part.keys)].astype(np.uint32)
+        part.facts["trace"], part.facets["trace"] = mine.take(part.facts["trace"]), mine.take(part.facets["trace"])
+        begin += len(part.keys)
+    facts, facets = concat(*(part.facts for part in parts)), concat(*(part.facets for part in parts))
+    return Came(keys.astype(">u8"), facts, facets)
+
+
+def _alone(key: bytes, block: Block) -> Came:
+    """Spans of one trace."""
+    block.facts["trace"], block.facets["trace"] = 0, 0
+    return Came(np.frombuffer(key, ">u8").reshape(1, 2), *block)
 
 
 def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
@@ -261,19 +314,11 @@ def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
     return out
 
 
-def _trace_hashes(ids: list[str]) -> U64:
+def _trace_hashes(keys: Keys) -> U64:
     """A number per trace id, for the filter."""
-    halves = np.frombuffer(bytes.fromhex("".join(ids)), ">u8").astype(np.uint64).reshape(-1, 2)
-    out: U64 = halves[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ halves[:, 1]
+    hi, lo = keys.astype(np.uint64).T
+    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo
     return out
-
-
-def _split(ids: list[str], numbers: npt.NDArray[np.uint32], traces: Rows) -> list[str]:
-    """The ids of the traces, as text; as two numbers they go into the rows."""
-    names = [ids[number] for number in numbers.tolist()]
-    halves = np.frombuffer(bytes.fromhex("".join(names)), ">u8").astype(np.uint64).reshape(-1, 2)
-    traces["trace_hi"], traces["trace_lo"] = halves[:, 0], halves[:, 1]
-    return names
 
 
 def _facets_of(folded: Folded, told: Index, more: int) -> tuple[Rows, npt.NDArray[np.int64]]:
@@ -281,4 +326,7 @@ def _facets_of(folded: Folded, told: Index, more: int) -> tuple[Rows, npt.NDArra
     counts = folded.facet_counts
     chosen = np.zeros(len(counts), bool)
     chosen[told] = True
-    return folded.trace_facets[np.repeat(chosen, counts)], np.concatenate([counts.take(told), np.zeros(more, np.int64)])
+    facets = folded.trace_facets
+    if len(told) < len(counts):
+        facets = take(facets, where(np.repeat(chosen, counts)))
+    return facets, np.concatenate([counts.take(told), np.zeros(more, np.int64)])

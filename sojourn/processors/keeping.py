@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from sojourn import _native
 from sojourn.component import Batch, Host
 from sojourn.schema import SESSION_ROWS, SESSION_SEGMENT_ROWS
 from sojourn.sessions import records
 from sojourn.sessions.answer import Answer, answer
 from sojourn.sessions.events import differences, event_records
 from sojourn.sessions.gather import Gathered, Pile, gather, of_session, part, pile
-from sojourn.sessions.kept import NOTHING, Kept, as_bytes, cut_up, unpack
+from sojourn.sessions.kept import Kept, as_they_stand, keep, unpack
 from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
-from sojourn.sessions.live import Key, Known, Live, Stored
+from sojourn.sessions.live import Known, Live, Stored
+from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, flat, hashes, owners, view
 from sojourn.sessions.rows import look_up, pack
@@ -38,8 +39,8 @@ class Touched:
     """Sessions to answer for, by number; the hashes of their keys are sorted."""
 
     keys: U64
-    names: list[Key]
-    """`tenant \\0 project \\0 session id`"""
+    names: pa.RecordBatch
+    """Tenant, Project and SessionId of each."""
     before: Known
     """What was last told of each."""
     pile: Pile
@@ -50,23 +51,18 @@ class Touched:
     """`_native.digest` of the keys of sessions that are not in memory; 0 for others."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What the state becomes once the rows are stored."""
 
-    keys: list[int]
-    names: list[Key]
+    keys: U64
+    names: pa.RecordBatch
     known: Known
-    kept: list[Kept]
+    kept: Kept
     gone: Mask
     """Sessions to forget: ended, or left by all their traces."""
     digests: U64
     """Of sessions that are told of for the first time, 0 for others."""
-
-    @cached_property
-    def place(self) -> dict[int, int]:
-        """Number of each session by the hash of its key. Needed only where something follows before the commit."""
-        return {key: at for at, key in enumerate(self.keys)}
 
 
 class Keeping:
@@ -81,47 +77,48 @@ class Keeping:
         self._stored: Stored | None = None
         self._versions = Versions()
         self._awake = host.history is None
+        self._came: list[pa.RecordBatch] = []
         self._staged: list[Staged] = []
         self._warned = False
 
     # the contract
 
     def process(self, batch: Batch) -> Iterable[Batch]:
-        if batch.table != "session_trace_rows" or not len(batch.records):
-            return (batch,)
-        self._wake()
+        if batch.table == "session_trace_rows" and len(batch.records):
+            self._wake()
+            self._came.append(batch.records)
+        return (batch,)
+
+    def settle(self) -> Iterable[Batch]:
+        if not self._came:
+            return ()
         now = self._clock.now()
-        touched = self._set_aside(self._touched(batch.records), now)
-        return (batch, *self._settle(touched, now)) if touched else (batch,)
+        batch = self._came[0] if len(self._came) == 1 else pa.Table.from_batches(self._came).combine_chunks().to_batches()[0]
+        self._came.clear()
+        touched = self._set_aside(self._touched(batch), now)
+        return self._settle(touched, now) if touched else ()
 
     def tick(self, now: int) -> Iterable[Batch]:
         self._wake()
         slots = self._live.due(now, MOST_DUE)
-        if len(slots) and self._staged:
-            slots = np.array(
-                [slot for slot, key in zip(slots.tolist(), self._live.keys(slots), strict=True) if not self._is_staged(key)], np.intp
-            )
+        for staged in self._staged:  # their deadlines are about to change
+            slots = slots.compress(~np.isin(self._live.keys(slots), staged.keys))
         if not len(slots):
             return ()
         return self._settle(self._due(slots), now)
 
     def committed(self) -> None:
         for staged in self._staged:
-            keys = staged.keys
+            self._live.put(staged.keys, staged.names, staged.known, staged.kept)
             if staged.gone.any():
-                stay = where(~staged.gone)
-                mine = stay.tolist()
-                names, kept = [staged.names[at] for at in mine], [staged.kept[at] for at in mine]
-                self._live.put([keys[at] for at in mine], names, staged.known.take(stay), kept)
-                self._live.drop([keys[at] for at in where(staged.gone).tolist()])
-            else:
-                self._live.put(keys, staged.names, staged.known, staged.kept)
+                self._live.drop(staged.keys.compress(staged.gone))
             if self._stored is not None and staged.digests.any():
                 self._stored.add(staged.digests[staged.digests != 0])
         self._staged.clear()
         self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
 
     def discard(self) -> None:
+        self._came.clear()
         self._staged.clear()
 
     def meters(self) -> dict[str, float]:
@@ -136,11 +133,10 @@ class Keeping:
         new = view(batch.column("_trace"), TRACE)
         keys, first, number = distinct(new["session"])
         facets, row = _facets(batch.column("_facets"))
-        mine = keys.tolist()
-        slots = self._live.find(mine)
+        slots = self._live.find(keys)
         before, kept = self._live.known(slots), self._live.kept(slots)
-        names = _names(batch, first, slots, self._live)
-        lost = self._overlay(mine, before, kept)
+        names = self._live.names(slots, batch.select(NAME), first)
+        lost = kept.sizes == 0
         digests = self._digests(names, lost & (before.segments == 0))
         stored = self._read_back(keys, names, before, lost, digests)
         known = unpack(kept)
@@ -149,29 +145,15 @@ class Keeping:
 
     def _due(self, slots: Index) -> Touched:
         """Sessions by whose silence, or size, something is due."""
-        keys = np.array(self._live.keys(slots), np.uint64)
+        keys = self._live.keys(slots)
         order = np.argsort(keys)
         keys, slots = keys.take(order), slots.take(order)
-        before, kept, names = self._live.known(slots), self._live.kept(slots), self._live.names(slots)
+        before, kept = self._live.known(slots), self._live.kept(slots)
+        names = self._live.names(slots, NOBODY, slots)
         digests = np.zeros(len(keys), np.uint64)
-        stored = self._read_back(keys, names, before, np.array([not rows for rows, _ in kept]), digests)
+        stored = self._read_back(keys, names, before, kept.sizes == 0, digests)
         whole = pile(stored, unpack(kept))
         return Touched(keys, names, before, whole, len(whole.rows), digests)
-
-    def _is_staged(self, key: int) -> bool:
-        return any(key in staged.place for staged in self._staged)
-
-    def _overlay(self, keys: list[int], before: Known, kept: list[Kept]) -> Mask:
-        """Go on from what was produced since the last commit, where something was. Tells whose trace rows are not in memory."""
-        lost = np.array([not rows for rows, _ in kept])
-        for staged in self._staged:
-            for number, key in enumerate(keys):
-                at = staged.place.get(key)
-                if at is not None:
-                    before.put(np.array([number]), staged.known.take(np.array([at])))
-                    kept[number] = staged.kept[at]
-                    lost[number] = False
-        return lost
 
     def _set_aside(self, touched: Touched, now: int) -> Touched | None:
         """Leave out large sessions that were folded less than a second ago: their new rows are kept and wait for the tick."""
@@ -182,10 +164,9 @@ class Keeping:
         which = where(large)
         waiting = touched.before.take(which)
         waiting.deadline[:] = np.minimum(waiting.deadline, waiting.folded + SECOND)
-        kept = [as_bytes(of_session(touched.pile, number)) for number in which.tolist()]
+        kept = as_they_stand([of_session(touched.pile, number) for number in which.tolist()])
         nothing = np.zeros(len(which), np.uint64)
-        mine = touched.keys.take(which).tolist()
-        self._staged.append(Staged(mine, [touched.names[at] for at in which.tolist()], waiting, kept, nothing != 0, nothing))
+        self._staged.append(Staged(touched.keys.take(which), pick(touched.names, which), waiting, kept, nothing != 0, nothing))
         return _without(touched, large)
 
     # what is told
@@ -194,13 +175,13 @@ class Keeping:
         """Fold the sessions, tell what is new of them, and stage it."""
         gathered = gather(touched.pile, len(touched.keys))
         version = self._versions.next(now)
-        keys = touched.names
+        names = touched.names
         revision = touched.before.revision + np.uint64(1)
-        after = Known.nothing(len(keys))
+        after = Known.nothing(len(names))
         after.revision[:], after.folded[:] = revision, now
         batches: list[Batch] = []
         if len(gathered.rows):
-            told, columns = self._answer(gathered, touched, keys, revision, version, now)
+            told, columns = self._answer(gathered, touched, revision, version, now)
             _note(after, told, self._rules)
             batches = [
                 Batch("session_segment_rows", records.segment_records(told, columns)),
@@ -208,22 +189,20 @@ class Keeping:
             ]
             events = differences(told, touched.before, now, self._rules)
             if len(events.group):
-                batches.append(Batch("session_event_rows", event_records(events, told, keys, revision, now, version)))
+                batches.append(Batch("session_event_rows", event_records(events, told, names, revision, now, version)))
         self._stage(touched, gathered, after)
         self._keep_unseen(touched, after)
-        return _vanished(keys, touched.before, after, version) + batches
+        return _vanished(names, touched.before, after, version) + batches
 
-    def _answer(
-        self, gathered: Gathered, touched: Touched, keys: list[Key], revision: U64, version: int, now: int
-    ) -> tuple[Answer, records.Told]:
+    def _answer(self, gathered: Gathered, touched: Touched, revision: U64, version: int, now: int) -> tuple[Answer, records.Told]:
         """The answer and its columns. Texts that were forgotten come back with the stored rows."""
         told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
-        columns = records.tell(told, keys, revision, version, self._lookup)
+        columns = records.tell(told, touched.names, revision, version, self._lookup)
         if columns.forgotten.any() and self._history is not None:
             lost = np.unique(told.session.compress(columns.forgotten)).tolist()
-            pack(self._history.trace_rows_of_sessions([keys[number] for number in lost]), self._texts)
+            pack(self._history.trace_rows_of_sessions(keys_of(touched.names, lost)), self._texts)
             told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
-            columns = records.tell(told, keys, revision, version, self._lookup)
+            columns = records.tell(told, touched.names, revision, version, self._lookup)
         return told, columns
 
     def _lookup(self, codes: U64) -> pa.Array:
@@ -240,7 +219,7 @@ class Keeping:
 
     def _stage(self, touched: Touched, gathered: Gathered, after: Known) -> None:
         gone = (gathered.counts == 0) | (after.state == ENDED)
-        self._staged.append(Staged(touched.keys.tolist(), touched.names, after, cut_up(gathered), gone, touched.digests))
+        self._staged.append(Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.digests))
 
     # the way back
 
@@ -251,63 +230,41 @@ class Keeping:
         assert self._history is not None
         versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
         table = self._history.open_sessions()
-        names = _keys(table)
-        keys = hashes(self._texts, pa.array(["\0".join(name) for name in names], pa.string())).tolist()
+        names = name_columns(*(table.column(name).to_pylist() for name in NAME))
+        keys = hashes(self._texts, pa.array(list(map("\0".join, keys_of(names))), pa.string()))
         known = _stored_known(table)
         known.deadline[:] = deadlines(known.heard, known.heard, known.state, self._rules)
-        self._live.put(keys, names, known, [NOTHING] * len(keys))
+        self._live.put(keys, names, known, Kept.nothing(len(keys)))
         self._versions, self._stored, self._awake = versions, stored, True
 
-    def _digests(self, names: list[Key], unknown: Mask) -> U64:
-        out = np.zeros(len(names), np.uint64)
-        if self._stored is not None and len(which := where(unknown)):
-            out[which] = _digests([names[at] for at in which.tolist()])
-        return out
+    def _digests(self, names: pa.RecordBatch, unknown: Mask) -> U64:
+        if self._stored is None or not unknown.any():
+            return np.zeros(len(names), np.uint64)
+        return np.where(unknown, np.frombuffer(_native.name_digests(names), "<u8"), np.uint64(0))
 
-    def _read_back(self, keys: U64, names: list[Key], before: Known, lost: Mask, digests: U64) -> Pile:
+    def _read_back(self, keys: U64, names: pa.RecordBatch, before: Known, lost: Mask, digests: U64) -> Pile:
         """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
         if self._history is None or self._stored is None or not lost.any():
             return pile()
         unknown = where(digests)
         stored = unknown.compress(self._stored.maybe(digests.take(unknown))).tolist()
         if stored:
-            table = self._history.sessions([names[at] for at in stored])
-            place = {names[at]: at for at in stored}
-            before.put(np.array([place[name] for name in _keys(table)], np.intp), _stored_known(table))
+            told = keys_of(names, stored)
+            table = self._history.sessions(told)
+            place = dict(zip(told, stored, strict=True))
+            before.put(np.array([place[name] for name in keys_of(table)], np.intp), _stored_known(table))
         wanted = [*where(lost & (digests == 0)).tolist(), *stored]
         if not wanted:
             return pile()
-        rows, facets, counts = pack(self._history.trace_rows_of_sessions([names[at] for at in wanted]), self._texts)
+        rows, facets, counts = pack(self._history.trace_rows_of_sessions(keys_of(names, wanted)), self._texts)
         session = np.minimum(np.searchsorted(keys, rows["session"]), len(keys) - 1)
         whole = Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
         return part(whole, where(keys.take(session) == rows["session"]))
 
 
-def _digests(keys: list[Key]) -> U64:
-    from sojourn import _native
-
-    return np.frombuffer(_native.digests(pa.array(["\0".join(key) for key in keys], pa.string())), "<u8")
-
-
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:
     """The facets of a column of lists, and the row that each belongs to."""
     return view(flat(lists), TRACE_FACET), owners(lists)
-
-
-def _names(batch: pa.RecordBatch, first: Index, slots: Index, live: Live) -> list[Key]:
-    """The names of sessions: as they are known, else from the first row that names each."""
-    names = live.names(slots)
-    new = where(slots < 0)
-    if len(new):
-        rows = first.take(new)
-        told = (batch.column(column).to_numpy(zero_copy_only=False).take(rows).tolist() for column in ("Tenant", "Project", "SessionId"))
-        for at, name in zip(new.tolist(), zip(*told, strict=True), strict=True):
-            names[at] = name
-    return names
-
-
-def _keys(table: pa.Table) -> list[Key]:
-    return list(zip(*(table.column(name).to_pylist() for name in ("Tenant", "Project", "SessionId")), strict=True))
 
 
 def _stored_known(table: pa.Table) -> Known:
@@ -333,19 +290,20 @@ def _note(after: Known, told: Answer, rules: Rules) -> None:
     after.deadline[session] = deadlines(arrival, end, state, rules)
 
 
-def _vanished(keys: list[Key], before: Known, after: Known, version: int) -> list[Batch]:
+def _vanished(names: pa.RecordBatch, before: Known, after: Known, version: int) -> list[Batch]:
     """Rows for segments that are no more, and for sessions that all their traces have left."""
     out = []
     fewer = where(after.segments < before.segments).tolist()
     pairs = [(at, number) for at in fewer for number in range(int(after.segments[at]), int(before.segments[at]))]
     if pairs:
         revisions = [int(after.revision[at]) for at, _ in pairs]
-        gone = records.vanished(SESSION_SEGMENT_ROWS, [keys[at] for at, _ in pairs], [number for _, number in pairs], revisions, version)
+        mine = pick(names, np.array([at for at, _ in pairs]))
+        gone = records.vanished(SESSION_SEGMENT_ROWS, mine, [number for _, number in pairs], revisions, version)
         out.append(Batch("session_segment_rows", gone))
     left = [at for at in fewer if not after.segments[at]]
     if left:
         revisions = [int(after.revision[at]) for at in left]
-        out.append(Batch("session_rows", records.vanished(SESSION_ROWS, [keys[at] for at in left], [], revisions, version)))
+        out.append(Batch("session_rows", records.vanished(SESSION_ROWS, pick(names, np.array(left)), [], revisions, version)))
     return out
 
 
@@ -359,7 +317,7 @@ def _without(touched: Touched, large: Mask) -> Touched | None:
     left = part(touched.pile, rows)
     return Touched(
         touched.keys.take(rest),
-        [touched.names[at] for at in rest.tolist()],
+        pick(touched.names, rest),
         touched.before.take(rest),
         Pile(left.rows, number.take(left.session), left.facets, left.row),
         int((rows < touched.fresh).sum()),

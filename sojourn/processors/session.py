@@ -118,6 +118,9 @@ class _Settle:
             new["Provider"] = settled_providers(facts, self._texts)
         return replace(records, new)
 
+    def settle(self) -> Iterable[Batch]:
+        return ()
+
     def tick(self, now: int) -> Iterable[Batch]:
         return ()
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 from sojourn.schema import SESSION_EVENT_ROWS
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.lifecycle import ENDED, IDLE, REASONS, Rules
-from sojourn.sessions.live import Key, Known
+from sojourn.sessions.live import Known
+from sojourn.sessions.names import NAME, pick
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import Index, Mask, numbers
 from sojourn.sessions.records import codes, times
@@ -85,14 +86,13 @@ def _in_order(found: list[tuple[int, Mask, npt.NDArray[np.uint8] | int]], sessio
 
 
 def event_records(
-    events: Events, answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], now: int, version: int
+    events: Events, answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64], now: int, version: int
 ) -> pa.RecordBatch:
-    """Rows of `session_event_rows`. `keys` and `revision` are those of each session number."""
+    """Rows of `session_event_rows`. `names` and `revision` are those of each session number."""
     count, session = len(events.group), answer.session.take(events.group)
-    mine = [keys[number] for number in session.tolist()]
     columns = {
         "Time": times(np.full(count, now, np.int64)),
-        **{name: pa.array([key[at] for key in mine], pa.string()) for at, name in enumerate(("Tenant", "Project", "SessionId"))},
+        **dict(zip(NAME, pick(names, session).columns, strict=True)),
         "Segment": numbers(answer.number.take(events.group)),
         "SegmentStart": times(answer.summary.start.take(events.group)),
         "Revision": numbers(revision.take(session)),
@@ -103,5 +103,5 @@ def event_records(
         ),
         "Version": numbers(np.full(count, version, np.uint64)),
     }
-    names = [column.name for column in SESSION_EVENT_ROWS.columns if column.name != "Collector"]
-    return pa.RecordBatch.from_arrays([columns[name] for name in names], names)
+    order = [column.name for column in SESSION_EVENT_ROWS.columns if column.name != "Collector"]
+    return pa.RecordBatch.from_arrays([columns[name] for name in order], order)

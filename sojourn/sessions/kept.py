@@ -1,49 +1,57 @@
-"""The trace rows of a session as they are kept in memory: two strings of bytes, the smallest that Python has."""
+"""The trace rows of sessions as they are kept in memory: one session after the other, in two strings of bytes."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 
 from sojourn.sessions.gather import Gathered, Pile, pile
-from sojourn.sessions.packed import TRACE, TRACE_FACET, Index, Rows, concat
-
-Kept = tuple[bytes, bytes]
-"""TRACE rows, and their TRACE_FACET rows, whose `spare` is the place of the row that each belongs to."""
-
-NOTHING: Final[Kept] = (b"", b"")
+from sojourn.sessions.packed import TRACE, TRACE_FACET, Index, concat, plain
 
 
-def unpack(kept: list[Kept]) -> Pile:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """TRACE rows of some sessions, and their TRACE_FACET rows, whose `spare` is the place of the row that each belongs to."""
+
+    sizes: Index
+    """Bytes of each session's rows."""
+    rows: bytes
+    facet_sizes: Index
+    facets: bytes
+
+    @classmethod
+    def nothing(cls, count: int) -> Kept:
+        """No rows of `count` sessions."""
+        none = np.zeros(count, np.int64)
+        return cls(none, b"", none, b"")
+
+
+def unpack(kept: Kept) -> Pile:
     """The rows of sessions, one session after the other; the first is number 0."""
-    if kept.count(NOTHING) == len(kept):
+    if not kept.rows:
         return pile()
-    rows, facets = zip(*kept, strict=True)
-    counts = np.array(list(map(len, rows)), np.intp) // TRACE.itemsize
-    facet_counts = np.array(list(map(len, facets)), np.intp) // TRACE_FACET.itemsize
-    said = np.frombuffer(b"".join(facets), TRACE_FACET)
-    row = said["spare"] + np.repeat(counts.cumsum() - counts, facet_counts)
-    return Pile(np.frombuffer(b"".join(rows), TRACE), np.repeat(np.arange(len(kept)), counts), said, row)
+    counts = kept.sizes // TRACE.itemsize
+    said = np.frombuffer(kept.facets, TRACE_FACET)
+    row = said["spare"] + np.repeat(counts.cumsum() - counts, kept.facet_sizes // TRACE_FACET.itemsize)
+    return Pile(np.frombuffer(kept.rows, TRACE), np.repeat(np.arange(len(counts)), counts), said, row)
 
 
-def cut_up(gathered: Gathered) -> list[Kept]:
-    """The rows of each session."""
+def keep(gathered: Gathered) -> Kept:
+    """What to keep of the sessions that were gathered."""
     first = gathered.counts.cumsum() - gathered.counts
     facets = gathered.facets
     facets["spare"] = gathered.facet_row - np.repeat(first, gathered.facet_counts)
-    of_rows = _slices(gathered.rows.tobytes(), gathered.counts, TRACE.itemsize)
-    return list(zip(of_rows, _slices(facets.tobytes(), gathered.facet_counts, TRACE_FACET.itemsize), strict=True))
+    return Kept(gathered.counts * TRACE.itemsize, plain(gathered.rows), gathered.facet_counts * TRACE_FACET.itemsize, plain(facets))
 
 
-def as_bytes(part: Pile) -> Kept:
-    """The rows of one session as they stand, rows that replace others included."""
-    facets: Rows = concat(part.facets).copy()
-    facets["spare"] = part.row
-    return part.rows.tobytes(), facets.tobytes()
-
-
-def _slices(plain: bytes, counts: Index, size: int) -> list[bytes]:
-    cuts = [0, *(counts.cumsum() * size).tolist()]
-    return [plain[begin:end] for begin, end in pairwise(cuts)]
+def as_they_stand(parts: list[Pile]) -> Kept:
+    """The rows of sessions, a pile each, rows that replace others included."""
+    facets = concat(*(part.facets for part in parts)).copy()
+    facets["spare"] = np.concatenate([part.row for part in parts])
+    return Kept(
+        np.array([part.rows.nbytes for part in parts], np.int64),
+        plain(concat(*(part.rows for part in parts))),
+        np.array([part.facets.nbytes for part in parts], np.int64),
+        plain(facets),
+    )

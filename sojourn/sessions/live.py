@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from sys import intern
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from sojourn.sessions.kept import NOTHING, Kept
+from sojourn import _native
+from sojourn.sessions.kept import Kept
 from sojourn.sessions.lifecycle import NEVER
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask
@@ -54,33 +55,23 @@ class Known:
             column[which] = values
 
 
-Key = tuple[str, str, str]
-"""Tenant, project and session id."""
-
-_NOBODY: Final[Key] = ("", "", "")
-
-
 class Live:
-    """The sessions that have not ended, by the hash of their key: 0.3 KB each, and the trace rows of those that were heard of lately.
+    """The sessions that have not ended, by the hash of their key, and the trace rows of those that were heard of lately.
 
     What is remembered of a session never goes before it ends; its trace rows may, and are read back from the database when they are needed.
     """
 
     def __init__(self) -> None:
-        self._slots: dict[int, int] = {}
-        self._free: list[int] = []
-        self._keys: list[int] = []
-        self._names: list[Key] = []
-        self._kept: list[Kept] = []
+        self._slots = _native.Slots()
+        self._keys = np.zeros(1024, np.uint64)
         self._known = Known.nothing(1024)
         self._sizes = np.zeros(1024, np.int64)
         self.bytes = 0
         """Bytes of all trace rows held."""
 
-    def find(self, keys: list[int]) -> Index:
+    def find(self, keys: U64) -> Index:
         """Where sessions are; -1 for those that are not here."""
-        slots = self._slots
-        return np.fromiter((slots.get(key, -1) for key in keys), np.intp, len(keys))
+        return np.frombuffer(self._slots.find(keys), np.intp)
 
     def known(self, slots: Index) -> Known:
         """What is known of them; nothing for slot -1."""
@@ -90,76 +81,57 @@ class Live:
             known.put(absent, Known.nothing(len(absent)))
         return known
 
-    def kept(self, slots: Index) -> list[Kept]:
-        """Their trace rows; NOTHING where they were dropped, and for slot -1."""
-        kept = self._kept
-        return [kept[slot] if slot >= 0 else NOTHING for slot in slots.tolist()]
+    def kept(self, slots: Index) -> Kept:
+        """Their trace rows; nothing where they were dropped, and for slot -1."""
+        sizes, rows, facet_sizes, facets = self._slots.rows(slots)
+        return Kept(np.frombuffer(sizes, np.int64), rows, np.frombuffer(facet_sizes, np.int64), facets)
 
-    def names(self, slots: Index) -> list[Key]:
-        """Tenant, project and session id of each; empty for slot -1."""
-        names = self._names
-        return [names[slot] if slot >= 0 else _NOBODY for slot in slots.tolist()]
+    def names(self, slots: Index, told: pa.RecordBatch, rows: Index) -> pa.RecordBatch:
+        """Tenant, Project and SessionId of each; for slot -1 those that row `rows[i]` of `told` tells."""
+        return pa.record_batch(self._slots.names(slots, told, rows))
 
-    def keys(self, slots: Index) -> list[int]:
-        return [self._keys[slot] for slot in slots.tolist()]
+    def keys(self, slots: Index) -> U64:
+        return self._keys.take(slots)
 
-    def put(self, keys: list[int], names: list[Key], known: Known, kept: list[Kept]) -> None:
+    def put(self, keys: U64, names: pa.RecordBatch, known: Known, kept: Kept) -> None:
         """Add or replace sessions."""
-        slots = self.find(keys)
-        new = where(slots < 0)
-        if len(new):
-            slots[new] = self._add([keys[at] for at in new.tolist()], [names[at] for at in new.tolist()])
-        self._grow()
+        slots = np.frombuffer(self._slots.add(keys, names), np.intp)
+        self._grow(int(slots.max(initial=-1)) + 1)
+        self._keys[slots] = keys
         self._known.put(slots, known)
         self._keep(slots, kept)
 
-    def _add(self, keys: list[int], names: list[Key]) -> list[int]:
-        """Slots for new sessions: free ones first, then further ones."""
-        names = [(intern(tenant), intern(project), session) for tenant, project, session in names]
-        again = min(len(self._free), len(keys))
-        slots = [self._free.pop() for _ in range(again)]
-        for slot, key, name in zip(slots, keys, names, strict=False):
-            self._keys[slot], self._names[slot] = key, name
-        slots += range(len(self._keys), len(self._keys) + len(keys) - again)
-        self._keys += keys[again:]
-        self._names += names[again:]
-        self._kept += [NOTHING] * (len(keys) - again)
-        self._slots.update(zip(keys, slots, strict=True))
-        return slots
-
-    def _grow(self) -> None:
+    def _grow(self, count: int) -> None:
         size = len(self._sizes)
-        if len(self._keys) > size:
-            wide = max(2 * size, len(self._keys))
+        if count > size:
+            wide = max(2 * size, count)
             wider = Known.nothing(wide)
             wider.put(np.arange(size), self._known)
             self._known = wider
             self._sizes = np.concatenate([self._sizes, np.zeros(wide - size, np.int64)])
+            self._keys = np.concatenate([self._keys, np.zeros(wide - size, np.uint64)])
 
-    def _keep(self, slots: Index, kept: list[Kept]) -> None:
-        sizes = np.array([len(rows) + len(facets) for rows, facets in kept], np.int64)
+    def _keep(self, slots: Index, kept: Kept) -> None:
+        sizes = kept.sizes + kept.facet_sizes
         self.bytes += int(sizes.sum() - self._sizes.take(slots).sum())
         self._sizes[slots] = sizes
-        for slot, each in zip(slots.tolist(), kept, strict=True):
-            self._kept[slot] = each
+        self._slots.keep(slots, kept.sizes, kept.rows, kept.facet_sizes, kept.facets)
 
-    def drop(self, keys: list[int]) -> None:
+    def drop(self, keys: U64) -> None:
         """Forget sessions."""
-        gone = [slot for key in keys if (slot := self._slots.pop(key, None)) is not None]
-        if gone:
-            slots = np.array(gone)
-            self._keep(slots, [NOTHING] * len(gone))
-            self._known.put(slots, Known.nothing(len(gone)))
-            for slot in gone:
-                self._keys[slot], self._names[slot] = 0, _NOBODY
-            self._free += gone
+        slots = self.find(keys)
+        gone = slots.compress(slots >= 0)
+        if len(gone):
+            self._lose(gone)
+            self._known.put(gone, Known.nothing(len(gone)))
+            self._slots.forget(gone)
 
     def shrink(self, budget: int, silent_since: int) -> None:
         """Drop trace rows until at most `budget` bytes are left: of all sessions not heard of since then, and if need be of others,
         the longest silent first, down to three quarters of the budget so that this is not needed again at once."""
         if self.bytes <= budget:
             return
-        held = where(self._sizes[: len(self._keys)])
+        held = where(self._sizes)
         heard = self._known.heard.take(held)
         self._lose(held.compress(heard < silent_since))
         if self.bytes > budget:
@@ -169,18 +141,16 @@ class Live:
             self._lose(held[: int(np.searchsorted(np.cumsum(self._sizes.take(held)), over)) + 1])
 
     def _lose(self, slots: Index) -> None:
-        self._keep(slots, [NOTHING] * len(slots))
+        self._keep(slots, Kept.nothing(len(slots)))
 
     def due(self, now: int, most: int) -> Index:
         """Slots whose deadline has come, the longest overdue if they are more than `most`."""
-        deadline = self._known.deadline[: len(self._keys)]
-        slots = where(deadline <= now)
-        return slots.take(np.argpartition(deadline.take(slots), most)[:most]) if len(slots) > most else slots
+        slots = where(self._known.deadline <= now)
+        return slots.take(np.argpartition(self._known.deadline.take(slots), most)[:most]) if len(slots) > most else slots
 
     def count(self, state: int) -> int:
         """How many live sessions are in this state."""
-        used = self._known.segments[: len(self._keys)] > 0
-        return int((self._known.state[: len(self._keys)][used] == state).sum())
+        return int(((self._known.state == state) & (self._known.segments > 0)).sum())
 
     def __len__(self) -> int:
         return len(self._slots)

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from sojourn.sessions.packed import U64, hashes
+from sojourn.sessions.packed import hashes, trace_ids
 from sojourn.sessions.traces import Folded
 
 
-def name_missing(
-    session: U64, folded: Folded, ids: list[str], numbers: npt.NDArray[np.uint32], rule: Mapping[str, Any], texts: Any
-) -> None:
+def name_missing(folded: Folded, rule: Mapping[str, Any], texts: Any) -> None:
     """Fill in, in place, the session hashes of the traces that have none; `rule` is what the `session` processor says."""
+    session = folded.traces["session"]
     if rule["missing_id"] == "none":
         return
     lost = np.flatnonzero(session == 0)
@@ -25,7 +23,7 @@ def name_missing(
     top = folded.facts[folded.top[lost]]
     heads = [text or "\0" for text in pa.array(texts.lookup(np.ascontiguousarray(top["project"]))).to_pylist()]
     if rule["missing_id"] == "trace":
-        names = [ids[number] for number in numbers[lost].tolist()]
+        names = trace_ids(*(folded.traces[half].take(lost) for half in ("trace_hi", "trace_lo"))).to_pylist()
     else:
         parts = [pa.array(texts.lookup(np.ascontiguousarray(top[field]))).to_pylist() for field in rule["gap_attributes"]]
         names = ["|".join(text or "" for text in each) if any(each) else "" for each in zip(*parts, strict=True)]

@@ -15,6 +15,8 @@ Rows = npt.NDArray[np.void]
 U64 = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+Keys = npt.NDArray[np.uint64]
+"""Trace ids as two big-endian numbers each, shape (n, 2)."""
 
 FACT: np.dtype[np.void] = np.dtype(list(schema.FACT))
 FACET: np.dtype[np.void] = np.dtype(list(schema.FACET))
@@ -92,6 +94,26 @@ def concat(*parts: Rows) -> Rows:
     if not plain:
         return np.empty(0, dtype)
     return (plain[0] if len(plain) == 1 else np.concatenate(plain)).view(dtype)
+
+
+def plain(rows: Rows) -> bytes:
+    """The bytes of structured rows."""
+    return np.ascontiguousarray(rows).view(np.uint8).tobytes()
+
+
+def trace_keys(ids: pa.Array) -> Keys:
+    """Trace ids of 32 hex digits as numbers."""
+    cuts, data = ids.buffers()[1:] if len(ids) else (None, None)
+    if cuts is None or data is None:
+        return np.empty((0, 2), ">u8")
+    begin, end = (int(each) for each in np.frombuffer(cuts, np.int32)[[ids.offset, ids.offset + len(ids)]])
+    return np.frombuffer(bytes.fromhex(data.slice(begin, end - begin).to_pybytes().decode()), ">u8").reshape(len(ids), 2)
+
+
+def trace_ids(hi: U64, lo: U64) -> pa.Array:
+    """Numbers as trace ids of 32 lower-case hex digits."""
+    digits = np.stack([hi, lo], axis=1).astype(">u8").tobytes().hex().encode()
+    return pa.Array.from_buffers(pa.string(), len(hi), [None, pa.py_buffer(offsets(np.full(len(hi), 32))), pa.py_buffer(digits)])
 
 
 def hashes(texts: Any, values: pa.Array) -> U64:

@@ -15,9 +15,9 @@ from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.facets import Facets, Lookup
 from sojourn.sessions.lifecycle import REASONS, STATES
-from sojourn.sessions.live import Key
+from sojourn.sessions.names import NAME, pick
 from sojourn.sessions.order import where
-from sojourn.sessions.packed import U64, Index, Mask, numbers, offsets
+from sojourn.sessions.packed import Index, Mask, numbers, offsets, trace_ids
 from sojourn.sessions.summary import NAME_SOURCES
 
 TIME: Final = pa.timestamp("ns", "UTC")
@@ -25,7 +25,6 @@ MILLISECONDS: Final = pa.timestamp("ms", "UTC")
 STATUSES: Final = ("ok", "error")
 _FLAG_NAMES: Final = tuple(sorted(name for name, bit in FLAGS.items() if bit >= 1 << 16))
 _FLAG_BITS: Final = tuple(FLAGS[name] for name in _FLAG_NAMES)
-_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "<u2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +35,15 @@ class Told:
     forgotten: Mask
 
 
-def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], version: int, lookup: Lookup) -> Told:
-    """The columns that segments and sessions share. `keys` and `revision` are those of each session number."""
+def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64], version: int, lookup: Lookup) -> Told:
+    """The columns that segments and sessions share. `names` and `revision` are those of each session number."""
     summary, facets = answer.summary, answer.facets
     name, user = lookup(summary.name), lookup(summary.user)
     metadata = facets.metadata(lookup)
     forgotten = _forgotten(facets, name, user, metadata.items)
-    mine = [keys[session] for session in answer.session.tolist()]
-    tenant, project, session = (pa.array(texts, pa.string()) for texts in zip(*mine, strict=True))
+    mine = pick(names, answer.session)
     columns: dict[str, pa.Array] = {
-        "Tenant": tenant,
-        "Project": project,
-        "SessionId": session,
+        **dict(zip(NAME, mine.columns, strict=True)),
         "Name": name,
         "NameSource": codes(summary.name_source, NAME_SOURCES),
         "UserId": user,
@@ -63,10 +59,10 @@ def tell(answer: Answer, keys: list[Key], revision: npt.NDArray[np.uint64], vers
         "Status": codes(summary.error.view(np.uint8), STATUSES),
         "Flags": flag_names(summary.flags),
         "Metadata": metadata,
-        "FirstTrace": trace_ids(*answer.traces, summary.first_turn),
-        "LastTrace": trace_ids(*answer.traces, summary.last_turn),
+        "FirstTrace": _turns(answer, summary.first_turn),
+        "LastTrace": _turns(answer, summary.last_turn),
         "LogRecords": numbers(np.zeros(len(mine), np.uint64)),
-        "Search": searchable(session, name, user, metadata),
+        "Search": searchable(mine.column("SessionId"), name, user, metadata),
         "Revision": numbers(revision.take(answer.session)),
         "LastSeen": times(summary.arrival // 1_000_000, MILLISECONDS),
         "Version": numbers(np.full(len(mine), version, np.uint64)),
@@ -85,17 +81,16 @@ def session_records(answer: Answer, told: Told) -> pa.RecordBatch:
     return _batch(SESSION_ROWS, {name: _slice(values, answer.sessions) for name, values in told.columns.items()})
 
 
-def vanished(table: Table, keys: list[Key], segments: list[int], revisions: list[int], version: int) -> pa.RecordBatch:
+def vanished(table: Table, names: pa.RecordBatch, segments: list[int], revisions: list[int], version: int) -> pa.RecordBatch:
     """Rows that say that these sessions, or these segments of them, are no more."""
-    columns = {column.name: _nothing(column.type, len(keys)) for column in table.columns if column.name != "Collector"}
-    for at, name in enumerate(("Tenant", "Project", "SessionId")):
-        columns[name] = pa.array([key[at] for key in keys], pa.string())
+    columns = {column.name: _nothing(column.type, len(names)) for column in table.columns if column.name != "Collector"}
+    columns |= dict(zip(NAME, names.columns, strict=True))
     if "Segment" in columns:
         columns["Segment"] = pa.array(segments, pa.uint32())
-    columns["CostPico"] = numbers(np.full(len(keys), -1, np.int64))
+    columns["CostPico"] = numbers(np.full(len(names), -1, np.int64))
     columns["Revision"] = pa.array(revisions, pa.uint64())
-    columns["Version"] = numbers(np.full(len(keys), version, np.uint64))
-    columns["Deleted"] = numbers(np.ones(len(keys), np.uint8))
+    columns["Version"] = numbers(np.full(len(names), version, np.uint64))
+    columns["Deleted"] = numbers(np.ones(len(names), np.uint8))
     return _batch(table, columns)
 
 
@@ -153,15 +148,11 @@ def flag_names(flags: npt.NDArray[np.uint32]) -> pa.Array:
     )
 
 
-def trace_ids(hi: U64, lo: U64, rows: Index) -> pa.Array:
-    """Trace ids as 32 lower-case hex digits, '' for row -1."""
+def _turns(answer: Answer, rows: Index) -> pa.Array:
+    """The trace ids of these rows, '' for row -1."""
     some = rows >= 0
-    mine = rows.compress(some)
-    ids = np.stack([hi.take(mine), lo.take(mine)], axis=1).astype(">u8").view(np.uint8)
-    digits = _HEX.take(ids)
-    return pa.Array.from_buffers(
-        pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), pa.py_buffer(np.ascontiguousarray(digits))]
-    )
+    ids = trace_ids(*(half.take(rows.compress(some)) for half in answer.traces))
+    return ids if some.all() else pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), ids.buffers()[2]])
 
 
 def searchable(ids: pa.Array, name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:

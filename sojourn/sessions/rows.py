@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.schema import FACETS
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, flat, hashes, lists, offsets, owners
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, flat, hashes, lists, offsets, owners, trace_ids, trace_keys
 
 TIMESTAMP = pa.timestamp("ns", "UTC")
 LISTS = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag", "OtherIds": "other_id"}
@@ -47,18 +47,17 @@ def unpack(
     traces: Rows,
     facets: Rows,
     counts: npt.NDArray[np.int64],
-    ids: list[str],
     previews: tuple[U64, U64],
     texts: Any,
     version: int,
     lenient: bool = False,
 ) -> pa.RecordBatch:
-    """TRACE rows and their TRACE_FACET rows as a batch of `session_trace_rows`. `ids` are the trace ids as hex.
+    """TRACE rows and their TRACE_FACET rows as a batch of `session_trace_rows`.
 
     Raises Forgotten where a text is not known any more; `lenient` leaves such a text empty instead.
     """
     columns: dict[str, pa.Array] = _keys(traces["session"], texts)
-    columns["TraceId"] = pa.array(ids, pa.string())
+    columns["TraceId"] = trace_ids(traces["trace_hi"], traces["trace_lo"])
     for name, field in TEXTS.items():
         columns[name] = look_up(texts, traces[field])
     columns["Input"], columns["Output"] = look_up(texts, previews[0]), look_up(texts, previews[1])
@@ -144,9 +143,7 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
 
     whole = zip(*(get(name).to_pylist() for name in ("Tenant", "Project", "SessionId")), strict=True)
     rows["session"] = hashes(texts, pa.array(["\0".join(each) for each in whole], pa.string()))
-    ids = [bytes.fromhex(text) for text in get("TraceId").to_pylist()]
-    rows["trace_hi"] = [int.from_bytes(each[:8], "big") for each in ids]
-    rows["trace_lo"] = [int.from_bytes(each[8:], "big") for each in ids]
+    rows["trace_hi"], rows["trace_lo"] = trace_keys(get("TraceId")).T
     for name, field in TEXTS.items():
         rows[field] = hashes(texts, get(name).cast(pa.string()))
     for name, field in {

@@ -1,47 +1,87 @@
-"""What was touched lately, bounded in bytes: two generations, of which the older one is dropped whole.
+"""The known spans of recently touched traces, bounded in bytes: two generations, of which the older one is dropped whole.
 
-Readers never change it. What a group produced is put only when the group is committed, so a group that came to nothing leaves no trace.
+Looking never changes it. What a group produced is put only when the group is committed, so a group that came to nothing leaves no trace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+import numpy as np
+import numpy.typing as npt
 
-OVERHEAD = 300
-"""Bytes that an entry costs beside its content: key, tuple and dict slot, measured on CPython 3.11."""
+from sojourn import _native
+from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Rows, plain
 
 
-class Shelf(Generic[K, V]):
-    """Values by key. `dropped` is told the entries of a generation that is forgotten."""
+class Block(NamedTuple):
+    """FACT and SPAN_FACET rows."""
 
-    def __init__(self, budget: int, dropped: Callable[[Mapping[K, V]], None] | None = None) -> None:
-        self._half = budget // 2
+    facts: Rows
+    facets: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some traces; `trace` of the rows is the trace's place among them."""
+
+    session: U64
+    """Hash of the session each was counted in last, 0 for none."""
+    spans: Index
+    """How many spans are known of each; -1 for a trace that is not here."""
+    facts: Rows
+    facets: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What to keep of some traces; rows are sorted by trace."""
+
+    keys: Keys
+    session: U64
+    spans: Index
+    facts: Rows
+    facet_counts: Index
+    facets: Rows
+
+
+class Shelf:
+    """Spans by trace. `dropped` is told the traces that are forgotten, and their newest arrival (ns since 1970)."""
+
+    def __init__(self, budget: int, dropped: Callable[[Keys, int], None]) -> None:
+        self._held = _native.Shelf(budget)
         self._dropped = dropped
-        self._young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
-        self._bytes = 0
-        """Bytes put into the young generation. Replaced values count too: their content lies in blocks that others may still need."""
 
-    def get(self, keys: list[K]) -> list[V | None]:
-        """The value of each key, None where there is none."""
-        found = list(map(self._young.get, keys))
-        if not self._old or None not in found:
-            return found
-        older = map(self._old.get, keys)
-        if not any(found):
-            return list(older)
-        return [old if value is None else value for value, old in zip(found, older, strict=True)]
+    def get(self, keys: Keys) -> Known:
+        tags, sizes, rows, facet_sizes, facets = self._held.get(keys.tobytes())
+        spans = np.frombuffer(sizes, np.int64) // FACT.itemsize
+        facet_counts = np.frombuffer(facet_sizes, np.int64) // SPAN_FACET.itemsize
+        number = np.arange(len(keys), dtype=np.uint32)
+        return Known(
+            np.frombuffer(tags, np.uint64),
+            spans,
+            _numbered(rows, FACT, np.repeat(number, np.maximum(spans, 0))),
+            _numbered(facets, SPAN_FACET, np.repeat(number, facet_counts)),
+        )
 
-    def put(self, values: Mapping[K, V], size: int) -> None:
-        """Keep these, with `size` bytes of content in all; the older generation goes when the younger holds half of the budget."""
-        self._young.update(values)
-        self._bytes += size + OVERHEAD * len(values)
-        if self._bytes > self._half:
-            gone = {key: value for key, value in self._old.items() if key not in self._young}
-            self._old, self._young, self._bytes = self._young, {}, 0
-            if gone and self._dropped:
-                self._dropped(gone)
+    def put(self, kept: Kept) -> None:
+        gone = self._held.put(
+            kept.keys.tobytes(),
+            kept.session,
+            kept.spans * FACT.itemsize,
+            plain(kept.facts),
+            kept.facet_counts * SPAN_FACET.itemsize,
+            plain(kept.facets),
+            int(kept.facts["arrival"].max(initial=0)),
+        )
+        if gone is not None:
+            keys, newest = gone
+            self._dropped(np.frombuffer(keys, ">u8").reshape(-1, 2), newest)
+
+
+def _numbered(rows: bytearray, dtype: np.dtype[np.void], number: npt.NDArray[np.uint32]) -> Rows:
+    out: Rows = np.frombuffer(rows, dtype)
+    out["trace"] = number
+    return out

@@ -95,6 +95,9 @@ class Spy:
         self._fail()
         return self.does(batch)
 
+    def settle(self) -> Iterable[Batch]:
+        return ()
+
     def tick(self, now: int) -> Iterable[Batch]:
         due, self.due = self.due, []
         return due

@@ -120,7 +120,7 @@ def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int 
 
 def through(chain: list[Process], batches: list[Batch]) -> list[Batch]:
     for process in chain:
-        batches = [out for batch in batches for out in process.process(batch)]
+        batches = [*(out for batch in batches for out in process.process(batch)), *process.settle()]
     return batches
 
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from sojourn import _native
 from sojourn.component import Batch, Host
 from sojourn.exporters.clickhouse import Clickhouse, Inserting
-from sojourn.processors import keeping
 from sojourn.processors.lifecycle import Lifecycle
 from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions.packed import column, lists
@@ -113,8 +112,7 @@ class History:
 
     def session_digests(self) -> np.ndarray:
         rows = self.tables["session_rows"].values()
-        names = [_key(row) for row in rows]
-        return keeping._digests(names)
+        return np.array([_native.digest("\0".join(_key(row)).encode()) for row in rows], np.uint64)
 
 
 def _comparable(records: pa.RecordBatch) -> pa.RecordBatch:
@@ -253,9 +251,16 @@ class World:
 
     def told(self, *traces: Trace) -> list[Batch]:
         """What is told of one group, before anything is stored."""
-        self._version += 1
-        batch = Batch("session_trace_rows", trace_rows(traces, self.texts, self.clock.now() // 1000 + self._version))
-        return list(self.process.process(batch))
+        return self.told_of([list(traces)])
+
+    def told_of(self, batches: list[list[Trace]]) -> list[Batch]:
+        """The same of a group that comes in several batches."""
+        out = []
+        for traces in batches:
+            self._version += 1
+            batch = Batch("session_trace_rows", trace_rows(traces, self.texts, self.clock.now() // 1000 + self._version))
+            out += self.process.process(batch)
+        return [*out, *self.process.settle()]
 
     def commit(self, batches: list[Batch]) -> None:
         self.database.store(batches)

@@ -202,13 +202,12 @@ def test_what_was_not_committed_leaves_no_trace() -> None:
     assert world.events("Event", "Revision") == plain.events("Event", "Revision")
 
 
-def test_several_batches_may_come_before_one_commit() -> None:
-    """aggregate's tick tells large traces after a group, and our own tick follows."""
+def test_a_group_may_come_in_several_batches_and_a_tick_may_follow_before_the_commit() -> None:
+    """Spans and log records both touch traces; aggregate's tick tells large ones, and our own tick follows."""
     world = World()
     one, two, three = trace(1), trace(2, at=1), trace(2, at=1, numbers={"Spans": 9})
     world.clock.time = two.end
-    batches = world.told(one) + world.told(two)
-    batches += world.told(three)
+    batches = world.told_of([[one], [two], [three]])
     batches += list(world.process.tick(world.clock.time))
     world.commit(batches)
     same_as_the_oracle(world, one, two, three)

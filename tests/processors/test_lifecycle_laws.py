@@ -117,12 +117,9 @@ class Life:
         getattr(self, what)(*how)
 
     def feed(self, batches: list[list[Trace]]) -> None:
-        out = []
-        for group in batches:
-            group = arrived(group, self.world.clock.time)
-            out += self.world.told(*group)
-            self.told += group
-        self.world.commit(out)
+        came = [arrived(group, self.world.clock.time) for group in batches]
+        self.told += [trace for group in came for trace in group]
+        self.world.commit(self.world.told_of(came))
 
     def fail(self, group: list[Trace]) -> None:
         self.world.feed(*arrived(group, self.world.clock.time), commit=False)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 
-from sojourn.sessions.kept import NOTHING, Kept
+from sojourn.sessions.kept import Kept
 from sojourn.sessions.lifecycle import NEVER
 from sojourn.sessions.live import Known, Live, Stored
+from sojourn.sessions.names import keys_of, name_columns
 
 
 def known(*heard: int) -> Known:
@@ -15,29 +18,43 @@ def known(*heard: int) -> Known:
     return out
 
 
-def fill(live: Live, keys: list[int], heard: list[int], rows: Kept = NOTHING) -> None:
-    live.put(keys, [("t", "p", str(key)) for key in keys], known(*heard), [rows] * len(keys))
+def keys(*numbers: int) -> npt.NDArray[np.uint64]:
+    return np.array(numbers, np.uint64)
+
+
+def kept(count: int, rows: bytes, facets: bytes) -> Kept:
+    """The same rows for `count` sessions."""
+    return Kept(np.full(count, len(rows)), rows * count, np.full(count, len(facets)), facets * count)
+
+
+def fill(live: Live, numbers: list[int], heard: list[int], rows: bytes = b"", facets: bytes = b"") -> None:
+    names = name_columns(["t"] * len(numbers), ["p"] * len(numbers), list(map(str, numbers)))
+    live.put(keys(*numbers), names, known(*heard), kept(len(numbers), rows, facets))
 
 
 def test_sessions_are_found_by_their_key() -> None:
     live = Live()
-    fill(live, [7, 8], [1, 2], (b"r", b"f"))
-    slots = live.find([8, 9, 7])
+    fill(live, [7, 8], [1, 2], b"r", b"f")
+    slots = live.find(keys(8, 9, 7))
     assert (slots >= 0).tolist() == [True, False, True]
-    assert live.names(slots) == [("t", "p", "8"), ("", "", ""), ("t", "p", "7")]
+    told = name_columns(["else", "u"], ["", "q"], ["", "nine"])
+    assert keys_of(live.names(slots, told, np.array([0, 1, 0]))) == [("t", "p", "8"), ("u", "q", "nine"), ("t", "p", "7")]
+    with pytest.raises(IndexError, match="there is no name in row 2"):
+        live.names(slots, told, np.array([0, 2, 0]))
     assert live.known(slots).heard.tolist() == [2, 0, 1]
     assert live.known(slots).segments.tolist() == [1, 0, 1]
-    assert live.kept(slots) == [(b"r", b"f"), NOTHING, (b"r", b"f")]
+    found = live.kept(slots)
+    assert (found.sizes.tolist(), found.rows, found.facet_sizes.tolist(), found.facets) == ([1, 0, 1], b"rr", [1, 0, 1], b"ff")
 
 
 def test_it_grows_and_uses_places_again() -> None:
     live = Live()
     fill(live, list(range(1, 5001)), [0] * 5000)
-    live.drop(list(range(1, 4001)))
+    live.drop(keys(*range(1, 4001)))
     fill(live, list(range(10_001, 14_001)), [5] * 4000)
     assert len(live) == 5000
-    assert max(live.find([4500, 12_000]).tolist()) < 5000
-    assert live.known(live.find([4500, 12_000])).heard.tolist() == [0, 5]
+    assert max(live.find(keys(4500, 12_000)).tolist()) < 5000
+    assert live.known(live.find(keys(4500, 12_000))).heard.tolist() == [0, 5]
 
 
 def test_due_are_the_sessions_whose_deadline_has_come() -> None:
@@ -45,7 +62,7 @@ def test_due_are_the_sessions_whose_deadline_has_come() -> None:
     fill(live, [1, 2, 3, 4], [10, 20, 30, 40])
     assert sorted(live.keys(live.due(130, 10))) == [1, 2, 3]
     assert sorted(live.keys(live.due(130, 2))) == [1, 2], "the longest overdue first"
-    live.drop([1])
+    live.drop(keys(1))
     assert sorted(live.keys(live.due(130, 10))) == [2, 3]
     assert live.due(0, 10).tolist() == []
     assert live.known(np.array([-1])).deadline.tolist() == [NEVER]
@@ -54,15 +71,15 @@ def test_due_are_the_sessions_whose_deadline_has_come() -> None:
 def test_rows_of_silent_sessions_go_first_and_the_longest_silent_next() -> None:
     live = Live()
     for key in range(1, 11):
-        fill(live, [key], [key], (b"x" * 100, b""))
+        fill(live, [key], [key], b"x" * 100)
     assert live.bytes == 1000
     live.shrink(1000, 5)
     assert live.bytes == 1000, "within the budget nothing goes"
     live.shrink(700, 5)
-    held = [key for key in range(1, 11) if live.kept(live.find([key])) != [NOTHING]]
+    held = [key for key in range(1, 11) if live.kept(live.find(keys(key))).rows]
     assert held == [5, 6, 7, 8, 9, 10]
     live.shrink(400, 0)
-    held = [key for key in range(1, 11) if live.kept(live.find([key])) != [NOTHING]]
+    held = [key for key in range(1, 11) if live.kept(live.find(keys(key))).rows]
     assert held[-1] == 10
     assert live.bytes == 100 * len(held) <= 400
     assert len(live) == 10, "no session is forgotten"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sojourn.sessions import facets as facets_module
 from sojourn.sessions import gather as gather_module
 from sojourn.sessions.gather import Pile, gather, pile
-from sojourn.sessions.kept import cut_up, unpack
+from sojourn.sessions.kept import keep, unpack
 from sojourn.sessions.lifecycle import covered
 from sojourn.sessions.order import distinct, lengths, ordered, scramble, spread
 from sojourn.sessions.packed import TRACE, TRACE_FACET
@@ -89,7 +89,7 @@ def test_of_each_trace_the_last_row_counts(clashing: bool, old: list[Any], new: 
         if clashing:
             patch.setattr(gather_module, "scramble", lambda *columns: np.zeros(len(columns[0]), np.uint64))
         gathered = gather(pile(pile_of(old), pile_of(new)), 6)
-        kept = cut_up(gathered)
+        kept = keep(gathered)
     again = unpack(kept)
     found: list[list[tuple[int, list[int]]]] = [[] for _ in range(6)]
     for at, (session, place) in enumerate(zip(again.session.tolist(), gathered.place.tolist(), strict=True)):

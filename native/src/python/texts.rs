@@ -105,15 +105,3 @@ fn of_texts<'a>(open: &mut Open<'_>, texts: impl Iterator<Item = Option<&'a str>
 pub fn digest(py: Python<'_>, data: PyBuffer<u8>) -> PyResult<u64> {
     Ok(xxh3_64(&data.to_vec(py)?))
 }
-
-#[pyfunction]
-pub fn digests<'py>(py: Python<'py>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    let array = import_array(texts)?;
-    let texts = array.as_any().downcast_ref::<StringArray>();
-    let texts = texts.ok_or_else(|| PyTypeError::new_err(format!("digests: expected texts, got {}", array.data_type())))?;
-    let bytes: Vec<u8> = texts
-        .iter()
-        .flat_map(|text| xxh3_64(text.unwrap_or_default().as_bytes()).to_le_bytes())
-        .collect();
-    Ok(PyBytes::new(py, &bytes))
-}
