@@ -223,4 +223,8 @@ def name_digests(names: _ArrowArray) -> bytes:
 def pick_names(names: _ArrowArray, rows: _Numbers) -> _ArrowArray:
     """These rows (int64) of Tenant, Project, SessionId. IndexError if there is no such row."""
 
+def searchable(ids: _ArrowArray, names: _ArrowArray, users: _ArrowArray, metadata: _ArrowArray) -> _ArrowArray:
+    """What each session is found by, in lower case: its id, name and user (utf8), a line each, then `key=value` of its metadata
+    (map<dictionary<int32, utf8>, utf8>), a line each. A null is empty."""
+
 def version() -> str: ...

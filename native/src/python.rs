@@ -9,6 +9,7 @@ mod delivery;
 mod facts;
 mod lane;
 mod many;
+mod search;
 mod server;
 mod shelf;
 mod slots;
@@ -34,6 +35,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_function(wrap_pyfunction!(slots::name_digests, module)?)?;
     module.add_function(wrap_pyfunction!(slots::pick_names, module)?)?;
+    module.add_function(wrap_pyfunction!(search::searchable, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;

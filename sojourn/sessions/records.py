@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sojourn import _native
 from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.facets import Facets, Lookup
@@ -62,7 +62,7 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
         "FirstTrace": _turns(answer, summary.first_turn),
         "LastTrace": _turns(answer, summary.last_turn),
         "LogRecords": numbers(np.zeros(len(mine), np.uint64)),
-        "Search": searchable(mine.column("SessionId"), name, user, metadata),
+        "Search": pa.array(_native.searchable(mine.column("SessionId"), name, user, metadata)),
         "Revision": numbers(revision.take(answer.session)),
         "LastSeen": times(summary.arrival // 1_000_000, MILLISECONDS),
         "Version": numbers(np.full(len(mine), version, np.uint64)),
@@ -153,51 +153,6 @@ def _turns(answer: Answer, rows: Index) -> pa.Array:
     some = rows >= 0
     ids = trace_ids(*(half.take(rows.compress(some)) for half in answer.traces))
     return ids if some.all() else pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), ids.buffers()[2]])
-
-
-def searchable(ids: pa.Array, name: pa.Array, user: pa.Array, metadata: pa.Array) -> pa.Array:
-    """What a session is found by, in lower case: id, name and user, then each key=value, a line each.
-
-    Written as one gather of bytes, because joining texts in Python costs more than all totals together.
-    """
-    groups, cuts = len(ids), np.asarray(metadata.offsets, np.intp)
-    keys, values = metadata.keys, metadata.items
-    texts = [_bytes(each) for each in (ids, name, user, keys.dictionary, values)]
-    base = np.cumsum([0, *(len(data) for data, _ in texts)])
-    source = np.concatenate([*(data for data, _ in texts), np.frombuffer(b"\n=", np.uint8)])
-    newline, equals = base[5], base[5] + 1
-    pieces = 5 + 4 * np.diff(cuts)
-    at = np.cumsum(pieces) - pieces
-    begin, length = np.full(int(pieces.sum()), newline), np.ones(int(pieces.sum()), np.intp)
-    for place, text in ((at, 0), (at + 2, 1), (at + 4, 2)):
-        offset = texts[text][1]
-        begin[place], length[place] = base[text] + offset[:-1], np.diff(offset)
-    if len(keys):
-        entry = np.repeat(at + 5 - 4 * cuts[:-1], np.diff(cuts)) + 4 * np.arange(len(keys))
-        begin[entry + 2] = equals
-        for place, text, which in ((entry + 1, 3, np.asarray(keys.indices)), (entry + 3, 4, slice(None))):
-            offset = texts[text][1]
-            begin[place], length[place] = (base[text] + offset[:-1])[which], np.diff(offset)[which]
-    ends = np.cumsum(length)
-    joined = source.take(np.repeat(begin - (ends - length), length) + np.arange(ends[-1] if groups else 0))
-    bounds = np.zeros(groups + 1, np.int32)
-    bounds[1:] = ends.take(at + pieces - 1)
-    return _lower(joined.tobytes(), bounds)
-
-
-def _bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """The UTF-8 of an array of texts, and where each begins; a null is an empty text."""
-    _, cuts, data = texts.buffers()
-    bounds = np.frombuffer(cuts, np.int32, len(texts) + 1, texts.offset * 4) if len(texts) else np.zeros(1, np.int32)
-    return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), bounds
-
-
-def _lower(joined: bytes, bounds: npt.NDArray[np.int32]) -> pa.Array:
-    """Lower case of texts that stand one after the other."""
-    if joined.isascii():
-        return pa.Array.from_buffers(pa.string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(joined.lower())])
-    cuts = bounds.tolist()
-    return pa.array([joined[begin:end].decode().lower() for begin, end in pairwise(cuts)], pa.string())
 
 
 def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array) -> Mask:
