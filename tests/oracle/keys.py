@@ -83,6 +83,8 @@ USER = [
     "user.anonymous_id",
     "installation.id",
 ]
+_ACCOUNTS = ["user.account_uuid", "user.account_id"]
+LOG_USER = [*_ACCOUNTS, *[key for key in USER if key not in (*_ACCOUNTS, "installation.id")]]
 TAGS = [  # 3.8: all of them, not the first
     "agentmark.tags",
     "langfuse.trace.tags",

@@ -16,9 +16,23 @@ from tests.oracle import keys
 DAY = 86_400 * 10**9
 
 
+OWN_SCOPE = "sojourn"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """4: something that ends a session, or says which other session goes on in this one."""
+
+    what: str
+    """session.start or session.end"""
+    time: int
+    previous: str = ""
+    """Of session.start: the id of the session that ends here."""
+
+
 @dataclass
 class Fact:
-    """One span, read."""
+    """One span, or one log record, read."""
 
     tenant: str
     trace_id: str
@@ -33,6 +47,8 @@ class Fact:
     end: int
     sent_end: int
     digest: int
+    event: str = ""
+    """Of a log record: the name of the event."""
     session: str = ""
     id_class: int = 255
     kind: str = "span"
@@ -58,6 +74,7 @@ class Fact:
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
+    marks: list[Mark] = field(default_factory=list)
 
     @property
     def is_model(self) -> bool:
@@ -80,12 +97,12 @@ def read_request(request: Any, arrival: int, digest: Callable[[bytes], int], ten
             for span in scope_spans.spans:
                 parts = (resource_spans.resource, scope_spans.scope, span)
                 content = b"".join(part.SerializeToString() for part in parts)
-                facts.append(_read(span, scope_spans.scope.name, _attributes(resource_spans.resource), arrival, digest(content), tenant))
+                facts.append(_read(span, scope_spans.scope.name, attributes_of(resource_spans.resource), arrival, digest(content), tenant))
     return facts
 
 
 def _read(span: Any, scope: str, resource: dict[str, Any], arrival: int, digest: int, tenant: str) -> Fact:
-    attributes = _attributes(span)
+    attributes = attributes_of(span)
     start, end, flags = _times(span, arrival)
     fact = Fact(
         tenant=tenant,
@@ -94,8 +111,8 @@ def _read(span: Any, scope: str, resource: dict[str, Any], arrival: int, digest:
         parent_id="" if not any(span.parent_span_id) else span.parent_span_id.hex(),
         name=span.name,
         scope=scope,
-        service=_plain(resource.get("service.name")),
-        project=_plain(resource.get("service.namespace")),
+        service=plain_text(resource.get("service.name")),
+        project=plain_text(resource.get("service.namespace")),
         arrival=arrival,
         start=start,
         end=end,
@@ -103,13 +120,33 @@ def _read(span: Any, scope: str, resource: dict[str, Any], arrival: int, digest:
         digest=digest,
         flags=flags,
     )
-    _read_identity(fact, attributes, resource)
-    _read_call(fact, attributes, span)
+    read_identity(fact, attributes, resource)
+    read_call(fact, attributes, span.name)
+    # 3.7
+    fact.error = span.status.code == 2 or "error.type" in attributes or any(event.name == "exception" for event in span.events)
     _read_descriptions(fact, attributes, span)
+    fact.marks = [] if scope == OWN_SCOPE else _marks(fact, attributes, span)
     return fact
 
 
-def _attributes(holder: Any) -> dict[str, Any]:
+def _marks(fact: Fact, attributes: dict[str, Any], span: Any) -> list[Mark]:
+    """4: a span attribute `session.end=true` is a mark at the span's end; span events are marks at their time."""
+    marks = [Mark("session.end", fact.end)] if _is_true(attributes.get("session.end")) else []
+    for event in span.events:
+        if event.name in ("session.start", "session.end"):
+            marks.append(Mark(event.name, clamped(event.time_unix_nano, fact.arrival), previous_id(attributes_of(event))))
+    return marks
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def previous_id(attributes: dict[str, Any]) -> str:
+    return shortened(valid_text(attributes.get("session.previous_id")))
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for attribute in holder.attributes:
         attributes.setdefault(attribute.key, value_of(attribute.value))
@@ -130,22 +167,22 @@ def value_of(value: Any) -> Any:
 def _times(span: Any, arrival: int) -> tuple[int, int, set[str]]:
     """4.5: times outside [arrival - 400 d, arrival + 1 d] are clamped and flagged."""
     flags = set()
-    clamped = []
-    for time in (span.start_time_unix_nano, span.end_time_unix_nano):
-        inside = min(max(time, arrival - 400 * DAY), arrival + DAY)
-        if inside != time:
-            flags.add("bad_time")
-        clamped.append(inside)
-    start, end = clamped
+    start, end = clamped(span.start_time_unix_nano, arrival), clamped(span.end_time_unix_nano, arrival)
+    if (start, end) != (span.start_time_unix_nano, span.end_time_unix_nano):
+        flags.add("bad_time")
     if span.end_time_unix_nano < span.start_time_unix_nano:
         flags.add("bad_time")
     return start, max(start, end), flags
 
 
+def clamped(time: int, arrival: int) -> int:
+    return min(max(time, arrival - 400 * DAY), arrival + DAY)
+
+
 # --- texts
 
 
-def _plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
     return value if isinstance(value, str) else _number_text(value)
 
 
@@ -171,7 +208,7 @@ _INVALID = {"", "null", "none", "undefined", "unknown", "nan", "<null>", "{}", "
 
 def valid_text(value: Any) -> str:
     """2.1: trimmed; integers and doubles as text; '' for everything that is as if absent."""
-    text = _plain(value).strip()
+    text = plain_text(value).strip()
     if text.lower() in _INVALID or not text.strip("*"):
         return ""
     return text
@@ -200,7 +237,7 @@ def _json(text: str, otherwise: Any) -> Any:
         return otherwise
 
 
-def _first_text(attributes: dict[str, Any], names: list[str]) -> str:
+def first_text(attributes: dict[str, Any], names: list[str]) -> str:
     for name in names:
         if text := valid_text(_member(attributes, name)):
             return text
@@ -224,7 +261,7 @@ def _is_generic_id(key: str) -> bool:
     return last in ("session_id", "sessionId") and below and key not in keys.NEVER_AN_ID
 
 
-def _read_identity(fact: Fact, attributes: dict[str, Any], resource: dict[str, Any]) -> None:
+def read_identity(fact: Fact, attributes: dict[str, Any], resource: dict[str, Any]) -> None:
     for key, value in _candidates(attributes):
         if text := valid_text(value):
             fact.session, fact.id_class = text, id_class(key)
@@ -232,9 +269,13 @@ def _read_identity(fact: Fact, attributes: dict[str, Any], resource: dict[str, A
     else:
         if text := valid_text(resource.get("session.id")):
             fact.session, fact.id_class = text, 2
-    if len(fact.session) > 256:
-        fact.session = fact.session[:200] + "~" + hashlib.sha256(fact.session.encode()).hexdigest()[:16]
+    if fact.session != shortened(fact.session):
+        fact.session = shortened(fact.session)
         fact.flags.add("truncated_id")
+
+
+def shortened(session: str) -> str:
+    return session if len(session) <= 256 else session[:200] + "~" + hashlib.sha256(session.encode()).hexdigest()[:16]
 
 
 def id_class(key: str) -> int:
@@ -289,7 +330,8 @@ def picodollars(value: Any) -> int | None:
     return round(exact * 10**12)
 
 
-def _read_call(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
+def read_call(fact: Fact, attributes: dict[str, Any], name: str) -> None:
+    """`name` is the span's; a log record has none."""
     fact.input = _count(fact, attributes, keys.INPUT_TOKENS) or 0
     fact.output = _count(fact, attributes, keys.OUTPUT_TOKENS) or 0
     fact.cache_read = _count(fact, attributes, keys.CACHE_READ) or 0
@@ -299,18 +341,16 @@ def _read_call(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
     fact.cost = _reported_cost(attributes)
     if fact.cost == 0 and (fact.input or fact.output):  # 3.4: 0 with tokens > 0 is not reported
         fact.cost = None
-    fact.model = _first_text(attributes, keys.MODEL)
+    fact.model = first_text(attributes, keys.MODEL)
     fact.provider = provider(attributes, fact.model)
-    fact.response = _first_text(attributes, keys.RESPONSE_ID)
-    fact.kind = kind(attributes, fact, span.name)
+    fact.response = first_text(attributes, keys.RESPONSE_ID)
+    fact.kind = kind(attributes, fact, name)
     if fact.kind == "tool":
-        fact.tool = _first_text(attributes, keys.TOOL)
+        fact.tool = first_text(attributes, keys.TOOL)
         if not fact.tool and valid_text(attributes.get("traceloop.span.kind")) == "tool":
-            fact.tool = _first_text(attributes, ["traceloop.entity.name"])
-        if not fact.tool and span.name.startswith("execute_tool "):
-            fact.tool = span.name.removeprefix("execute_tool ").strip()
-    # 3.7
-    fact.error = span.status.code == 2 or "error.type" in attributes or any(event.name == "exception" for event in span.events)
+            fact.tool = first_text(attributes, ["traceloop.entity.name"])
+        if not fact.tool and name.startswith("execute_tool "):
+            fact.tool = name.removeprefix("execute_tool ").strip()
 
 
 def _reported_cost(attributes: dict[str, Any]) -> int | None:
@@ -330,13 +370,19 @@ def _reported_cost(attributes: dict[str, Any]) -> int | None:
 
 ADDITIVE_SCOPES = ("openinference.instrumentation.claude_agent_sdk", "com.anthropic.claude_code", "com.anthropic.claude_code.tracing")
 """Producers whose input leaves the cached tokens out (attributes 18c)."""
+ADDITIVE_EVENT = "claude_code.api_request"
+"""The same, told in log records (attributes 16)."""
+WITHOUT_THOUGHTS = "gemini_cli.api_response"
+"""A record whose output leaves the thoughts out (attributes 16)."""
 
 
 def _normalise(fact: Fact, attributes: dict[str, Any]) -> None:
     """3.3: cached tokens are part of the input afterwards, reasoning part of the output."""
     total, cache, plain = _count(fact, attributes, keys.TOTAL_TOKENS), fact.cache_read + fact.cache_write, fact.input + fact.output
-    cache_is_extra = cache > 0 and (cache > fact.input or (total != plain and (total == plain + cache or fact.scope in ADDITIVE_SCOPES)))
-    reasoning_is_extra = fact.reasoning > fact.output or (fact.reasoning > 0 and total == plain + fact.reasoning)
+    additive = fact.scope in ADDITIVE_SCOPES or fact.event == ADDITIVE_EVENT
+    cache_is_extra = cache > 0 and (cache > fact.input or (total != plain and (total == plain + cache or additive)))
+    thoughts_apart = fact.event == WITHOUT_THOUGHTS and total != plain
+    reasoning_is_extra = fact.reasoning > fact.output or (fact.reasoning > 0 and (thoughts_apart or total == plain + fact.reasoning))
     if cache_is_extra:
         fact.input = min(fact.input + cache, 2**32 - 1)
     if reasoning_is_extra:
@@ -435,16 +481,16 @@ def _ai_sdk_kind(operation: str) -> str:
 
 
 def _read_descriptions(fact: Fact, attributes: dict[str, Any], span: Any) -> None:
-    fact.user = _first_text(attributes, keys.USER)
-    fact.session_name = _first_text(attributes, keys.SESSION_NAME)
-    fact.prompt_name = _first_text(attributes, keys.PROMPT_NAME)
+    fact.user = first_text(attributes, keys.USER)
+    fact.session_name = first_text(attributes, keys.SESSION_NAME)
+    fact.prompt_name = first_text(attributes, keys.PROMPT_NAME)
     for key in keys.TAGS:
         fact.tags += _tags(attributes.get(key))
     fact.metadata = _metadata(attributes, fact)
-    events = [(event.name, _attributes(event)) for event in span.events]
-    given = _content(attributes, keys.USER_INPUT) or _told_by(events, keys.INPUT_EVENTS)
-    fact.input_text = (given or _content(attributes, keys.TOOL_INPUT))[:500]
-    fact.output_text = (_content(attributes, keys.OUTPUT) or _told_by(events, keys.OUTPUT_EVENTS))[:500]
+    events = [(event.name, attributes_of(event)) for event in span.events]
+    given = content(attributes, keys.USER_INPUT) or _told_by(events, keys.INPUT_EVENTS)
+    fact.input_text = (given or content(attributes, keys.TOOL_INPUT))[:500]
+    fact.output_text = (content(attributes, keys.OUTPUT) or _told_by(events, keys.OUTPUT_EVENTS))[:500]
     messages = any(re.match(keys.INPUT_MESSAGES, key) for key in attributes)
     told = [attributes[key] for key in keys.USER_INPUT if key in attributes]
     told += [said[keys.INPUT_EVENTS[name]] for name, said in events if keys.INPUT_EVENTS.get(name) in said]
@@ -459,12 +505,12 @@ def _is_input(value: Any) -> bool:
 
 def _told_by(events: list[tuple[str, dict[str, Any]]], wanted: dict[str, str]) -> str:
     for name, attributes in events:
-        if name in wanted and (text := _content(attributes, [wanted[name]])):
+        if name in wanted and (text := content(attributes, [wanted[name]])):
             return text
     return ""
 
 
-def _content(attributes: dict[str, Any], names: list[str]) -> str:
+def content(attributes: dict[str, Any], names: list[str]) -> str:
     for name in names:
         value = attributes.get(name)
         text = (_unquoted(value) if isinstance(value, str) else _as_text(value)).strip()
@@ -477,7 +523,7 @@ def _tags(value: Any) -> list[str]:
     if isinstance(value, str):
         parsed = _json(value, None)
         value = parsed if isinstance(parsed, list) else value.split(",")
-    return [tag for tag in (_plain(item).strip() for item in value) if tag] if isinstance(value, list) else []
+    return [tag for tag in (plain_text(item).strip() for item in value) if tag] if isinstance(value, list) else []
 
 
 _USED = {*keys.SESSION_ID, *keys.SESSION_NAME, *keys.PROMPT_NAME, *keys.USER, *keys.TAGS}

@@ -39,15 +39,16 @@ ONLY_IN_LOGS = {
 """Figures that traces alone cannot give, with the reason."""
 
 
-def wanted(recording: str) -> dict[str, dict[str, Any]]:
-    """Per session id: column → the value that traces alone must give."""
-    return {session: dict(_wanted(recording, figures)) for session, figures in tape.expected(recording)["sessions"].items()}
+def wanted(recording: str, all_signals: bool = False) -> dict[str, dict[str, Any]]:
+    """Per session id: column → the value that traces alone, or all signals together, must give."""
+    without = {} if all_signals else ONLY_IN_LOGS.get(recording, {})
+    return {session: dict(_wanted(figures, without)) for session, figures in tape.expected(recording)["sessions"].items()}
 
 
-def _wanted(recording: str, figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _wanted(figures: Mapping[str, Any], without: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     for figure, column in COLUMNS.items():
         value = figures.get("attainable", {}).get(figure, {}).get("value", figures[figure])
-        if figure in ONLY_IN_LOGS.get(recording, {}) or (figure == "name" and value is None):
+        if figure in without or (figure == "name" and value is None):
             continue
         yield column, sorted(value) if isinstance(value, list) else "" if value is None else value
     for key, value in figures["metadata"].items():

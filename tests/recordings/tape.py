@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 DATA = Path(__file__).parent / "data"
@@ -18,21 +20,31 @@ NAMES = sorted(path.name for path in DATA.iterdir())
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
+MESSAGES = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest, "metrics": ExportMetricsServiceRequest}
+
+
 @dataclass(frozen=True)
 class Request:
     body: bytes
     content_type: str
+    signal: str = "traces"
 
 
 def traces(name: str) -> list[Request]:
     """The trace requests of a recording, byte for byte."""
-    index = json.loads((DATA / name / "index.json").read_text())
-    requests = []
-    for entry in index:
-        if entry["signal"] == "traces":
-            content_type = JSON if "json" in entry["content_type"] else PROTOBUF
-            requests.append(Request((DATA / name / entry["file"]).read_bytes(), content_type))
-    return requests
+    return [request for request in requests(name) if request.signal == "traces"]
+
+
+def requests(name: str) -> list[Request]:
+    """The requests of all signals of a recording, byte for byte."""
+    found = []
+    for entry in json.loads((DATA / name / "index.json").read_text()):
+        content_type = JSON if "json" in entry["content_type"] else PROTOBUF
+        found.append(Request((DATA / name / entry["file"]).read_bytes(), content_type, entry["signal"]))
+    return found
+
+
+WITH_OTHER_SIGNALS = [name for name in NAMES if any(request.signal != "traces" for request in requests(name))]
 
 
 def expected(name: str) -> dict[str, Any]:
@@ -40,8 +52,9 @@ def expected(name: str) -> dict[str, Any]:
     return document
 
 
-def parsed(request: Request) -> ExportTraceServiceRequest:
-    message = ExportTraceServiceRequest()
+def parsed(request: Request) -> Any:
+    """The request as a message of its signal."""
+    message = MESSAGES[request.signal]()
     if request.content_type == JSON:
         return json_format.ParseDict(_ids_as_base64(json.loads(request.body)), message, ignore_unknown_fields=True)
     message.ParseFromString(request.body)
@@ -59,26 +72,34 @@ def _ids_as_base64(node: Any) -> Any:
 
 
 def exploded(requests: list[Request]) -> list[Request]:
-    """The same spans, one per request."""
-    return [Request(single.SerializeToString(), PROTOBUF) for request in requests for single in _single_spans(parsed(request))]
+    """The same spans, log records and metrics, one per request."""
+    return [Request(single, PROTOBUF, request.signal) for request in requests for single in _singles(request)]
 
 
-def _single_spans(message: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceRequest]:
-    for resource_spans in message.resource_spans:
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                single = ExportTraceServiceRequest()
-                resource = single.resource_spans.add(schema_url=resource_spans.schema_url)
-                resource.resource.CopyFrom(resource_spans.resource)
-                scope = resource.scope_spans.add(schema_url=scope_spans.schema_url)
-                scope.scope.CopyFrom(scope_spans.scope)
-                scope.spans.add().CopyFrom(span)
-                yield single
+_LEVELS = {
+    "traces": ("resource_spans", "scope_spans", "spans"),
+    "logs": ("resource_logs", "scope_logs", "log_records"),
+    "metrics": ("resource_metrics", "scope_metrics", "metrics"),
+}
+
+
+def _singles(request: Request) -> Iterator[bytes]:
+    resources, scopes, items = _LEVELS[request.signal]
+    for outer in getattr(parsed(request), resources):
+        for inner in getattr(outer, scopes):
+            for item in getattr(inner, items):
+                single = MESSAGES[request.signal]()
+                resource = getattr(single, resources).add(schema_url=outer.schema_url)
+                resource.resource.CopyFrom(outer.resource)
+                scope = getattr(resource, scopes).add(schema_url=inner.schema_url)
+                scope.scope.CopyFrom(inner.scope)
+                getattr(scope, items).add().CopyFrom(item)
+                yield single.SerializeToString()
 
 
 def first_arrival(requests: list[Request]) -> int:
-    """A time at which all of the recording can have arrived: just after the last end (ns since 1970)."""
-    messages = [parsed(request) for request in requests]
+    """A time at which all of the recording can have arrived: just after the last span ended (ns since 1970)."""
+    messages = [parsed(request) for request in requests if request.signal == "traces"]
     return max(
         span.end_time_unix_nano for m in messages for resource in m.resource_spans for scope in resource.scope_spans for span in scope.spans
     )
