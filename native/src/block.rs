@@ -5,7 +5,7 @@
 //! Source: <https://clickhouse.com/docs/interfaces/formats/Native> and `SerializationLowCardinality.cpp`.
 
 mod code;
-mod keys;
+pub mod keys;
 mod kind;
 mod text;
 

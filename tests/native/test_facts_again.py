@@ -92,3 +92,17 @@ def test_a_missing_column_is_named() -> None:
     wrong = columns.set_column(columns.schema.get_field_index("Version"), "Version", pa.array([1]))
     with pytest.raises(ValueError, match="Version"):
         _native.facts(wrong, texts)
+
+
+def test_dictionaries_without_words_hold_nothing() -> None:
+    """Columns in which nothing is said, as pyarrow makes them of nulls."""
+    nothing = pa.DictionaryArray.from_arrays(pa.array([None, None], pa.int32()), pa.array([], pa.string()))
+    texts = _native.Texts(1 << 20)
+    assert texts.intern(nothing) == bytes(16)
+    decoder = Decoder()
+    decoder.push(request())
+    columns = decoder.columns()
+    assert columns is not None
+    at = columns.schema.get_field_index("Tool")
+    silent = columns.set_column(at, "Tool", nothing.slice(0, len(columns)))
+    assert pa.record_batch(_native.facts(silent.drop_columns(list(UNSETTLED)), decoder.texts)).num_rows == len(columns)

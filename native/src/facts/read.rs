@@ -7,6 +7,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::block::keys;
 use crate::texts::Open;
 
 fn column<'a>(records: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
@@ -76,14 +77,9 @@ impl<'a> Texted<'a> {
         let len = array.len();
         if let Some(dictionary) = array.as_any_dictionary_opt() {
             let values = Plain::of(dictionary.values())?;
-            let mut rows = dictionary.normalized_keys();
-            if let Some(nulls) = dictionary.nulls() {
-                let beyond = dictionary.values().len(); // reads as the empty text
-                rows.iter_mut()
-                    .enumerate()
-                    .filter(|(row, _)| nulls.is_null(*row))
-                    .for_each(|(_, value)| *value = beyond);
-            }
+            let beyond = dictionary.values().len(); // reads as the empty text
+            let places = keys::or_null(dictionary).into_iter();
+            let rows = places.map(|place| place.map_or(beyond, |place| place as usize)).collect();
             return Some(Self {
                 values,
                 rows: Some(rows),

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::arrow::{Arrow, import_array};
+use crate::block::keys;
 
 /// id, name and user, a line each, then `key=value`, a line each.
 #[pyfunction]
@@ -22,13 +23,14 @@ pub fn searchable(
     let metadata = import_array(metadata)?;
     let wrong = || PyValueError::new_err("searchable: texts and one map of texts for each are needed");
     let maps = metadata.as_any().downcast_ref::<MapArray>().ok_or_else(wrong)?;
-    let keys = maps.keys().as_any_dictionary_opt().ok_or_else(wrong)?;
-    let words = keys.values().as_string_opt::<i32>().ok_or_else(wrong)?;
+    let dictionary = maps.keys().as_any_dictionary_opt().ok_or_else(wrong)?;
+    let words = dictionary.values().as_string_opt::<i32>().ok_or_else(wrong)?;
     let values = maps.values().as_string_opt::<i32>().ok_or_else(wrong)?;
     if heads.iter().any(|head| head.len() != maps.len()) {
         return Err(wrong());
     }
-    let (places, offsets) = (keys.normalized_keys(), maps.value_offsets());
+    let (mut places, offsets) = (Vec::with_capacity(values.len()), maps.value_offsets());
+    keys::each(dictionary, |place| places.push(place));
     let mut out = StringBuilder::with_capacity(maps.len(), maps.len() * 128);
     let mut text = String::new();
     for row in 0..maps.len() {

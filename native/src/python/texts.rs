@@ -13,6 +13,7 @@ use pyo3::types::PyBytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::arrow::{Arrow, import_array};
+use crate::block::keys;
 use crate::texts::{self, Open};
 
 #[pyclass(frozen, module = "sojourn._native")]
@@ -88,10 +89,8 @@ fn hashes_of(open: &mut Open<'_>, array: &ArrayRef) -> PyResult<Vec<u64>> {
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
             let known = hashes_of(open, dictionary.values())?;
-            let keys = dictionary.normalized_keys();
-            Ok((0..array.len())
-                .map(|row| if array.is_null(row) { 0 } else { known[keys[row]] })
-                .collect())
+            let places = keys::or_null(dictionary).into_iter();
+            Ok(places.map(|place| place.map_or(0, |place| known[place as usize])).collect())
         }
         other => Err(PyTypeError::new_err(format!("intern: expected texts, got {other}"))),
     }
