@@ -29,8 +29,9 @@ pub fn searchable(
     if heads.iter().any(|head| head.len() != maps.len()) {
         return Err(wrong());
     }
-    let (mut places, offsets) = (Vec::with_capacity(values.len()), maps.value_offsets());
+    let mut places = Vec::with_capacity(values.len());
     keys::each(dictionary, |place| places.push(place));
+    let offsets = maps.value_offsets();
     let mut out = StringBuilder::with_capacity(maps.len(), maps.len() * 128);
     let mut text = String::new();
     for row in 0..maps.len() {
@@ -41,9 +42,10 @@ pub fn searchable(
             }
             lower(&mut text, value(head, row));
         }
-        for entry in offsets[row] as usize..offsets[row + 1] as usize {
+        let entries = offsets[row] as usize..offsets[row + 1] as usize;
+        for (entry, place) in entries.clone().zip(&places[entries]) {
             text.push('\n');
-            lower(&mut text, value(words, places[entry]));
+            lower(&mut text, value(words, *place));
             text.push('=');
             lower(&mut text, value(values, entry));
         }
