@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sojourn.errors import Unavailable
 from sojourn.storage import embedded
 from sojourn.storage.address import Address
+from sojourn.storage.embedded import Inserter
 from sojourn.storage.failures import told
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Database:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._clients: list[Client] = []
+        self._inserters: list[Inserter] = []
         self._closed = False
 
     @property
@@ -107,14 +109,22 @@ class Database:
 
     def insert(self, table: str, columns: Sequence[str], block: bytes, *, compressed: bool, settings: Mapping[str, Any]) -> None:
         """Insert a block of format Native. Raises clickhouse-connect's errors: the caller knows what a retry means."""
-        self.client().raw_insert(
-            f"`{self.name}`.`{table}`",
-            list(columns),
-            block,
-            settings=dict(settings),
-            fmt="Native",
-            compression="lz4" if compressed else None,
-        )
+        name = f"`{self.name}`.`{table}`"
+        if self.address.path is not None and not compressed:
+            self._inserter(self.address.path).insert(name, columns, block, settings)
+            return
+        compression = "lz4" if compressed else None
+        self.client().raw_insert(name, list(columns), block, settings=dict(settings), fmt="Native", compression=compression)
+
+    def _inserter(self, path: Path) -> Inserter:
+        """This thread's own."""
+        self.client()  # opens the engine
+        inserter: Inserter | None = getattr(self._local, "inserter", None)
+        if inserter is None:
+            inserter = self._local.inserter = Inserter(path)
+            with self._lock:
+                self._inserters.append(inserter)
+        return inserter
 
     def knows(self, setting: str) -> bool:
         """Whether the server has a setting of that name."""
@@ -168,6 +178,9 @@ class Database:
         with self._lock:
             self._closed = True
             clients, self._clients = self._clients, []
+            inserters, self._inserters = self._inserters, []
+        for inserter in inserters:
+            inserter.close()
         for client in clients:
             self._release(client)
 

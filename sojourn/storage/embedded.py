@@ -6,8 +6,9 @@ import fcntl
 import os
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
 from sojourn.errors import SojournError
@@ -22,6 +23,8 @@ _GRANTS: Final = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, CREATE TEMPORARY TABLE, DROP, "
     "TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
 )
+_PIECE: Final = 1 << 20
+"""Bytes of a block that are handed over at a time: the engine parses while it is given more, and keeps no copy of the whole."""
 # Without a configuration of its own the engine would read ./config.xml. Its caches may grow to gigabytes; data that was merged away
 # stays for eight minutes, as on a server, so that a power failure does not take both the old parts and the new one.
 _CONFIG: Final = """<clickhouse>
@@ -86,6 +89,41 @@ def release(path: Path, client: Client) -> None:
         if not _open[path]:
             del _open[path]
             tempfile.tempdir = None
+
+
+class Inserter:
+    """A handle on the open engine through which blocks are inserted without a temporary file, which is what clickhouse-connect makes
+    of every insert: writing, reading and removing one cost 0.3 µs a span and left its pages in the page cache. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        import chdb
+
+        self._connection: Any = chdb.connect(str(path))  # type: ignore[no-untyped-call]
+
+    def insert(self, table: str, columns: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
+        """Insert one block of format Native, whole or not at all. Raises clickhouse-connect's DatabaseError."""
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        named = ", ".join(f"`{column}`" for column in columns)
+        chosen = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
+        statement = f"INSERT INTO {table} ({named})" + (f" SETTINGS {chosen}" if chosen else "")
+        try:
+            stream = self._connection.send_insert(statement, "Native")
+            with stream:
+                for at in range(0, len(block), _PIECE):
+                    stream.append(block[at : at + _PIECE])
+                stream.finish()
+        except RuntimeError as error:
+            raise DatabaseError(str(error)) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _client(path: Path, config: Path) -> Client:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sojourn._native import encode_native
 from sojourn.storage.database import Database
+from sojourn.storage.failures import code_of
 
 HOSTILE = ["", "a", "'", '"', "\\", "\n\t\r\0", "\u2603 snow", "x" * 127, "y" * 128, "z" * 20_000, "\U0001f600", "-- ; DROP", "{x:String}"]
 CODES = pa.dictionary(pa.uint32(), pa.string())
@@ -187,3 +189,17 @@ def test_a_missing_column_is_told() -> None:
         encode_native(1, [], False)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected a record batch"):
         encode_native(pa.array([1]), [], False)
+
+
+def test_what_the_database_refuses_is_told_with_its_code(database: Database) -> None:
+    """A block for a table that is not there, and one that is cut off: nothing of it is stored, and the next one is."""
+    database.command(f"CREATE DATABASE IF NOT EXISTS {database.name}", anywhere=True)
+    database.command(f"CREATE OR REPLACE TABLE {database.name}.t (n UInt32, v String) ENGINE = MergeTree ORDER BY n")
+    rows = pa.record_batch({"n": pa.array(range(3), pa.uint32()), "v": pa.array(["a", "b", "c"])})
+    block = encode_native(rows, [("n", "UInt32"), ("v", "String")], False)
+    for table, body in (("missing", block), ("t", block[:-2])):
+        with pytest.raises(ClickHouseError) as caught:
+            database.insert(table, ["n", "v"], body, compressed=False, settings={})
+        assert code_of(caught.value) == (60 if table == "missing" else 33)
+    database.insert("t", ["n", "v"], block, compressed=False, settings={"insert_deduplication_token": "it's"})
+    assert database.rows(f"SELECT count() AS n FROM {database.name}.t") == [{"n": 3}]
