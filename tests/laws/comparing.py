@@ -79,14 +79,17 @@ def of_oracle(row: Row) -> Row:
     }
 
 
-SESSION_PLAIN = ("Name", "NameSource", "UserId", "State", "Segments", "Status", "FirstTrace", "LastTrace")
-SESSION_NUMBERS = (*NUMBERS, "Traces", "Turns", "WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
+OF_CALLS = (*NUMBERS[2:], "CostPico", "CostSources", "Models", "Providers", "Flags")
+"""What a trace row says of its calls: in a session of which a service tells its calls in log records that is left open, sums are not."""
+
+SESSION_PLAIN = ("Name", "NameSource", "UserId", "State", "EndReason", "Segments", "Status", "FirstTrace", "LastTrace")
+SESSION_NUMBERS = (*NUMBERS, "LogRecords", "LogErrors", "Traces", "Turns", "WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
 SESSION_SETS = ("Services", "Models", "Providers", "Tools", "Tags")
 
 
 def session_of_product(row: Row) -> Row:
     return {
-        **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "CostPico", "CostSources")},
+        **{name: row.get(name, 0) for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "CostPico", "CostSources")},
         **{name: sorted(row[name]) for name in SESSION_SETS},
         "Start": row["Start"],
         "End": row["End"],

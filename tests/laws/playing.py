@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sojourn import _native
+from sojourn.collector.paths import Path, Step, decoded
 from sojourn.component import Batch, Host, Process, Processor
 from sojourn.processors.aggregate import Aggregate
 from sojourn.processors.lifecycle import Lifecycle
 from sojourn.processors.session import Session
-from tests.laws import comparing, worlds
+from tests.laws import comparing, log_worlds, worlds
+from tests.laws.log_worlds import Anything, Logged
 from tests.laws.packing import Texts, packed
 from tests.laws.worlds import Sent
-from tests.oracle import Fact, Rules, read_request, sessions_of, trace_rows
+from tests.oracle import Fact, Record, Rules, read_logs, read_request, sessions_of, world
 
 Rows = dict[comparing.Key, comparing.Row]
 
@@ -43,7 +46,8 @@ class Stored:
             self.tables.setdefault(batch.table, []).append(batch.records)
 
     def traces(self) -> Rows:
-        return {key: comparing.of_product(row) for key, row in self._live("session_trace_rows").items()}
+        """Without log traces, which are no traces."""
+        return {key: comparing.of_product(row) for key, row in self._live("session_trace_rows").items() if row["Spans"]}
 
     def sessions(self) -> Rows:
         return {key: comparing.session_of_product(row) for key, row in self._live("session_rows").items()}
@@ -65,6 +69,10 @@ def digest(content: bytes) -> int:
 
 def facts(sent: list[Sent], digest: Callable[[bytes], int] = digest) -> list[Fact]:
     return read_request(ExportTraceServiceRequest.FromString(worlds.request(sent)), worlds.NOW, digest)
+
+
+def records(logged: list[Logged], digest: Callable[[bytes], int] = digest) -> list[Record]:
+    return read_logs(ExportLogsServiceRequest.FromString(log_worlds.request(logged)), worlds.NOW, digest)
 
 
 def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False) -> Stored:
@@ -90,27 +98,31 @@ def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False)
     return stored
 
 
-Bodies = list[tuple[bytes, str]]
-"""Requests of one group: body and content type."""
+Bodies = list[tuple[str, bytes, str]]
+"""Requests of one group: signal, body and content type."""
 
 
-def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int = 0) -> Stored:
-    """The same with the native core in front: requests in, through all three processors."""
+def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int = 0, fail_first: bool = False) -> Stored:
+    """The same with the native core in front: requests of any signal in, through all three processors."""
     texts, clock, stored = _native.Texts(1 << 24), Clock(arrival), Stored()
     session = Session()
     lane = _native.Lane(texts=texts, lift=session.lift(), flush_interval=3600, flush_rows=1 << 30, flush_bytes=1 << 40, queue_bytes=1 << 30)
     host = Host(clock=clock, collector="here", data_dir=None, texts=texts)
     with ExitStack() as stack:
         chain = [stack.enter_context(processor.open(host)) for processor in (session, Aggregate(), Lifecycle())]
+        path = Path(tuple(Step("", process) for process in chain), ())
         for group in groups:
-            for body, content_type in group:
-                lane.push("traces", body, content_type, arrival)
+            for signal, body, content_type in group:
+                lane.push(signal, body, content_type, arrival)
             lane.flush()
             delivery = lane.next(10)
             assert delivery is not None
-            records = delivery.traces()
-            if records is not None:
-                commit(chain, stored, through(chain, [Batch("otel_traces", pa.record_batch(records))]))
+            batches = [batch for _, batch in decoded(delivery, dict.fromkeys(("traces", "logs", "metrics"), path))]
+            if fail_first:
+                through(chain, batches)
+                for process in chain:
+                    process.discard()
+            commit(chain, stored, through(chain, batches))
             delivery.commit()
         clock.time += later
         for at, process in enumerate(chain):
@@ -130,10 +142,14 @@ def commit(chain: list[Process], stored: Stored, batches: list[Batch]) -> None:
         process.committed()
 
 
-def wanted(sent: list[Sent], later: int = 0, digest: Callable[[bytes], int] = digest, **rules: Any) -> Rows:
-    """What the oracle says of the same spans: rows of traces, segments and sessions."""
-    traces = trace_rows(facts(sent, digest), Rules(**rules))
-    sessions, segments = sessions_of(traces, worlds.NOW + later, Rules(**rules))
-    rows = {("trace", *comparing.key_of(row)): comparing.of_oracle(row) for row in traces}
-    rows |= {("segment", *comparing.key_of(row)): comparing.session_of_oracle(row) for row in segments}
+def wanted(sent: Sequence[Anything], later: int = 0, digest: Callable[[bytes], int] = digest, **rules: Any) -> Rows:
+    """What the oracle says of the same spans and log records: rows of traces, segments and sessions."""
+    spans = [each for each in sent if isinstance(each, Sent)]
+    told = world(facts(spans, digest), records([each for each in sent if isinstance(each, Logged)], digest), Rules(**rules))
+    sessions, segments = sessions_of(told.rows, worlds.NOW + later, Rules(**rules), told.marks)
+    rows: Rows = {("trace", *comparing.key_of(row)): comparing.of_oracle(row) for row in told.rows if row["Spans"]}  # type: ignore[misc]
+    for key in rows:
+        if key[1:4] in told.in_records:
+            rows[key] = {name: value for name, value in rows[key].items() if name not in comparing.OF_CALLS}
+    rows |= {("segment", *comparing.key_of(row)): comparing.session_of_oracle(row) for row in segments}  # type: ignore[misc]
     return rows | {("session", *comparing.key_of(row)): comparing.session_of_oracle(row) for row in sessions}  # type: ignore[return-value]

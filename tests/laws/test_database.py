@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from sojourn import _native
 from sojourn.testing import Collector, run
-from tests.laws import comparing, worlds
+from tests.laws import comparing, log_worlds, worlds
 from tests.laws.playing import Rows, wanted
+from tests.laws.switch import LOGS_IN_SESSIONS, needs_logs
 
 pytestmark = pytest.mark.laws
 
@@ -51,17 +52,34 @@ def test_law_1_order_batches_and_repetition_change_nothing(collector: Collector,
     assert comparing.differences(shown(collector, f"p{project}"), _shown(wanted(world, 0, _native.digest))) == {}
 
 
-def send(collector: Collector, body: bytes) -> None:
-    address = f"http://{collector.endpoints['otlp_http']}/v1/traces"
+@needs_logs
+@settings(max_examples=max(5, settings().max_examples // 6), phases=PHASES)
+@given(data=st.data())
+def test_law_1_order_of_signals_changes_nothing(collector: Collector, data: st.DataObject) -> None:
+    project = next(_NUMBERS)
+    world = [log_worlds.placed_too(each, project) for each in data.draw(st.one_of(log_worlds.everything(), log_worlds.marked_worlds()))]
+    for at, group in enumerate(data.draw(worlds.deliveries(world))):
+        for signal, body in log_worlds.requests(group):
+            send(collector, body, signal)
+        if at % 2:
+            collector.settle()
+    want = _shown(wanted(world, 0, _native.digest))
+    assert comparing.differences(shown(collector, f"p{project}"), want) == {}
+
+
+def send(collector: Collector, body: bytes, signal: str = "traces") -> None:
+    address = f"http://{collector.endpoints['otlp_http']}/v1/{signal}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(urllib.request.Request(address, body, {"Content-Type": "application/x-protobuf"}), timeout=30) as answer:
         assert answer.status == 200
 
 
 _SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
+_DURATIONS = ("WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
+_RECORDS = ("LogRecords", "LogErrors") if LOGS_IN_SESSIONS else ("LogRecords",)
 _COLUMNS = {
     "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output"),
-    "segment": (*_SHARED, "NameSource", "State", "Traces", "Turns", "WallNs", "ActiveNs", "Providers", "Tags", "TurnP50Ns", "TurnP95Ns"),
+    "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags"),
 }
 _COLUMNS["session"] = (*_COLUMNS["segment"], "Segments")
 _VIEWS = {"trace": "session_traces", "segment": "session_segments", "session": "sessions"}
@@ -82,8 +100,9 @@ def _shown(rows: Rows) -> Rows:
     """The same columns of the oracle's rows."""
     found: dict[Any, Any] = {}
     for key, row in rows.items():
-        cost = None if row["CostPico"] < 0 else row["CostPico"]
-        found[key] = {name: row[name] for name in _COLUMNS[str(key[0])]} | {"Flags": row["Flags"], "Cost": cost}
+        found[key] = {name: row[name] for name in (*_COLUMNS[str(key[0])], "Flags") if name in row}
+        if "CostPico" in row:
+            found[key]["Cost"] = None if row["CostPico"] < 0 else row["CostPico"]
     return found
 
 

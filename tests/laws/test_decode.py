@@ -16,7 +16,7 @@ pytestmark = pytest.mark.laws
 
 
 def requests(deliveries: list[list[Sent]]) -> list[Bodies]:
-    return [[(worlds.request(group), "application/x-protobuf")] for group in deliveries]
+    return [[("traces", worlds.request(group), "application/x-protobuf")] for group in deliveries]
 
 
 @given(data=st.data())

@@ -35,12 +35,7 @@ def test_law_2_sending_anything_again_changes_nothing(data: st.DataObject) -> No
 @given(data=st.data())
 def test_law_3_an_id_on_any_one_span_is_an_id_on_all(data: st.DataObject) -> None:
     world = [worlds.without_ids(sent) for sent in worlds.one_copy_each(data.draw(worlds.spans()))]
-    everywhere = [sent.changed(lambda span: worlds.put(span, "session.id", f"s{span.trace_id[-1] % 2}")) for sent in world]
-    by_trace: dict[bytes, list[int]] = {}
-    for at, sent in enumerate(world):
-        by_trace.setdefault(sent.message().trace_id, []).append(at)
-    chosen = [data.draw(st.sampled_from(members)) for members in by_trace.values()]
-    somewhere = [everywhere[at] if at in chosen else sent for at, sent in enumerate(world)]
+    somewhere, everywhere = worlds.ids_on_some_and_all(world, lambda members: data.draw(st.sampled_from(members)))
     got = play(data.draw(worlds.deliveries(somewhere))).all()
     assert comparing.differences(_totals(got), _totals(wanted(everywhere))) == {}
 

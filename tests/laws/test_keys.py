@@ -74,7 +74,7 @@ def test_every_key_is_read_as_the_oracle_reads_it() -> None:
         for key, value in attributes.items():
             worlds.put(span, key, value)
         world.append(worlds.Sent((), "scope", span.SerializeToString()))
-    got = decode_and_play([[(worlds.request(world), "application/x-protobuf")]]).traces()
+    got = decode_and_play([[("traces", worlds.request(world), "application/x-protobuf")]]).traces()
     want = {key[1:]: row for key, row in wanted(world, 0, _native.digest).items() if key[0] == "trace"}
     names = {number.to_bytes(16).hex(): cases[number - 1] for number in range(1, len(cases) + 1)}
     found = comparing.differences(got, want)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from random import Random
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 
 from sojourn import _native
 from sojourn.testing import run
-from tests.laws import comparing, worlds
+from tests.laws import comparing, log_worlds, worlds
+from tests.laws.log_worlds import Anything
 from tests.laws.playing import Rows, wanted
+from tests.laws.switch import needs_logs
 from tests.laws.test_database import PHASES, _shown, send, shown
-from tests.laws.worlds import Sent
 
 pytestmark = pytest.mark.laws
 
@@ -25,7 +27,22 @@ WORLDS = 12
 @given(seed=worlds.SEEDS)
 def test_law_7_a_restart_forgets_nothing(seed: int) -> None:
     random = Random(seed)
-    placed = {number: [worlds.placed(sent, number) for sent in worlds.random_spans(random)] for number in range(WORLDS)}
+    hold_through_restarts(random, {number: worlds.random_spans(random) for number in range(WORLDS)})
+
+
+@needs_logs
+@settings(max_examples=max(2, settings().max_examples // 30), phases=PHASES)
+@given(seed=worlds.SEEDS)
+def test_law_7_a_restart_forgets_no_log_records(seed: int) -> None:
+    random = Random(seed)
+    some: dict[int, list[Anything]] = {
+        number: [*worlds.random_spans(random), *log_worlds.random_records(random)] for number in range(WORLDS)
+    }
+    hold_through_restarts(random, some)
+
+
+def hold_through_restarts(random: Random, some: Mapping[int, Sequence[Anything]]) -> None:
+    placed = {number: [log_worlds.placed_too(each, number) for each in world] for number, world in some.items()}
     order = [sent for world in placed.values() for sent in world] * 2
     random.shuffle(order)
     cuts = sorted(random.sample(range(1, len(order)), 3))
@@ -36,9 +53,10 @@ def test_law_7_a_restart_forgets_nothing(seed: int) -> None:
     assert comparing.differences(found, _shown(want)) == {}
 
 
-def play(part: list[Sent], settings: list[str]) -> Rows:
+def play(part: list[Anything], settings: list[str]) -> Rows:
     """One life of a collector: some groups in, and what it shows then."""
     with run(settings=settings, now=worlds.NOW) as collector:
         for at in range(0, len(part), 20):
-            send(collector, worlds.request(part[at : at + 20]))
+            for signal, body in log_worlds.requests(part[at : at + 20]):
+                send(collector, body, signal)
         return {key: row for number in range(WORLDS) for key, row in shown(collector, f"p{number}").items()}

@@ -99,6 +99,16 @@ def without_ids(sent: Sent) -> Sent:
     return replace(sent.changed(lambda span: drop(span, *ID_KEYS)), resource=resource)
 
 
+def ids_on_some_and_all(spans: list[Sent], choose: Callable[[list[int]], int]) -> tuple[list[Sent], list[Sent]]:
+    """The same spans with a session id on one chosen span of each trace, and on every span."""
+    everywhere = [sent.changed(lambda span: put(span, "session.id", f"s{span.trace_id[-1] % 2}")) for sent in spans]
+    by_trace: dict[bytes, list[int]] = {}
+    for at, sent in enumerate(spans):
+        by_trace.setdefault(sent.message().trace_id, []).append(at)
+    chosen = [choose(members) for members in by_trace.values()]
+    return [everywhere[at] if at in chosen else sent for at, sent in enumerate(spans)], everywhere
+
+
 def placed(sent: Sent, project: int) -> Sent:
     """The same span in a project of its own, in traces that no other project has."""
 
@@ -256,8 +266,8 @@ def spans(traces: int = 3) -> st.SearchStrategy[list[Sent]]:
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, world: list[Sent]) -> list[list[Sent]]:
-    """The spans in any order, some sent again, cut into groups anywhere."""
+def deliveries(draw: st.DrawFn, world: list[Any]) -> list[list[Any]]:
+    """The spans, and log records, in any order, some sent again, cut into groups anywhere."""
     random = Random(draw(SEEDS))
     order = world + random.choices(world, k=random.randint(0, 4))
     random.shuffle(order)

@@ -98,6 +98,9 @@ class Services:
         """Those of the records that are calls."""
         return [record for record in records if record.is_call and (record.is_own_call or (record.bound, record.service) not in self._own)]
 
+    def sessions(self) -> set[Key]:
+        return {key for key, _ in self._calls | self._tools if key}
+
     def silent(self, key: Key | None, spans: list[Fact]) -> set[str]:
         """Services whose spans tell no calls in this session."""
         return {span.service for span in spans if (key, span.service) in self._calls}

@@ -7,7 +7,8 @@ Decided here, where the specification is silent about log records:
 - A model span without usage that a record tells has all figures of that record (the first by time and digest), priced as the record was;
   then everything goes on as if the span had said so itself. So it can be a leaf, and is not refused.
 - A group that has spans counts by its leaves only, as without records: what a record says about a span that is no leaf is ignored.
-- A record that tells a call is a model span with usage to the rule of the top-most figures: they are used in a trace that tells no call.
+- The top-most figures are used only in a trace in which no record tells a call and no model span has usage, counted or not: the summary of
+  an agent that calls a command-line agent stays out.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def calls_of(tree: Tree, records: Iterable[Record] = (), silent: Iterable[str] =
             members |= {span.span_id for span in group}
     refused = _refused(groups, members, ancestors, below, {span.span_id for span in counted})
     used = counted
-    if not records and not any(span.has_usage for span in models):
+    if not records and not any(span.is_model and span.has_usage for span in tree.by_id.values()):
         fallback = [span for span in spans if span.has_usage]
         used = [span for span in fallback if not any(by_id[above].has_usage for above in ancestors[span.span_id])]
     return Calls(used, counted + refused, twice)

@@ -33,6 +33,8 @@ class World:
     """Traces, and log traces: those have no spans."""
     marks: list[tuple[Key, int, str]]
     """4: (session, time, explicit or continued)."""
+    in_records: set[Key]
+    """Sessions in which some service tells its calls in log records."""
 
 
 def trace_rows(facts: Iterable[Fact], rules: Rules | None = None) -> list[Row]:
@@ -61,7 +63,7 @@ def world(facts: Iterable[Fact], records: Iterable[Record] = (), rules: Rules | 
     for row in rows:
         if key_of(row) in prompted:
             row["Turn"] = 0  # 3.6: where the session has prompts no trace has Turn
-    return World(rows, list(marks_of(traces, sessions, known)))
+    return World(rows, list(marks_of(traces, sessions, known)), told.sessions())
 
 
 def _minutes(records: list[Record]) -> dict[tuple[Any, ...], list[Record]]:

@@ -38,26 +38,9 @@ def test_order_and_repetition_of_all_signals_change_nothing(recording: str) -> N
     assert got == want
 
 
-LOGS = {
-    "gemini-cli": {
-        "e3051184-6b14-40b3-8229-a78a99ed88df": {"LogRecords": 30, "LogErrors": 1, "FirstInput": "What is in this folder?"},
-        "1998944e-24b5-4d58-999b-9f133eb5435d": {"LogRecords": 10, "LogErrors": 0, "FirstInput": "Say something short."},
-    },
-    "google-adk": {
-        "adk-session-a": {"LogRecords": 5, "LogErrors": 0},
-        "e3b6c1a0-5a5a-4c4c-8d8d-101112131415": {"LogRecords": 2, "LogErrors": 0},
-    },
-    "otel-genai-openai": {
-        "conv-genai-01": {"LogRecords": 4, "LogErrors": 0},
-        "0c0c1d1d-2e2e-4f4f-8a8a-9b9b0c0c1d1d": {"LogRecords": 3, "LogErrors": 1},
-    },
-    "otel-openai-v2": {"bag-1c9e": {"LogRecords": 13, "LogErrors": 0}, "root-only-88": {"LogRecords": 6, "LogErrors": 0}},
-}
-"""Counted by hand in the recorded bytes."""
-
-
-@pytest.mark.parametrize("recording", LOGS)
+@pytest.mark.parametrize("recording", figures.LOGS)
 def test_log_records_are_counted(recording: str) -> None:
     told = played(recording, tape.requests(recording))
     sessions, _ = sessions_of(told.rows, now=0, marks=told.marks)
-    assert {row["SessionId"]: {name: row[name] for name in LOGS[recording][row["SessionId"]]} for row in sessions} == LOGS[recording]
+    want = figures.LOGS[recording]
+    assert {row["SessionId"]: figures.found(row, want[row["SessionId"]]) for row in sessions} == want

@@ -20,7 +20,7 @@ NAMES = sorted(path.name for path in DATA.iterdir())
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
-MESSAGES = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest, "metrics": ExportMetricsServiceRequest}
+MESSAGES: dict[str, Any] = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest, "metrics": ExportMetricsServiceRequest}
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
 
 
 def send(collector: Collector, request: Request) -> None:
-    address = f"http://{collector.endpoints['otlp_http']}/v1/traces"
+    address = f"http://{collector.endpoints['otlp_http']}/v1/{request.signal}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(urllib.request.Request(address, request.body, {"Content-Type": request.content_type}), timeout=30) as answer:
         assert answer.status == 200
