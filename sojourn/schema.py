@@ -263,6 +263,7 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "prompt": 1 << 6,  # a record that tells what a user asked
     "session_start": 1 << 7,  # marks: the session begins here, or ended before (facet previous_id)
     "session_end": 1 << 8,  # … ends here
+    "only_marks": 1 << 9,  # a trace row that says nothing but marks: no activity
     "bad_time": 1 << 16,
     "clock_skew": 1 << 17,
     "truncated_id": 1 << 18,
@@ -288,11 +289,23 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "prompt_name": 4,  # value: a name to fall back on
     "previous_id": 5,  # value: the id of the session that a session.start continues
     "mark": 6,  # of a span that has session.start or session.end as an event: key its name, value its time in ns since 1970
+    # notes of a trace in a session (Notes of session_trace_rows)
+    "prompt": 8,  # value: the text of a user's prompt; at, span: its time and digest; key: the last time of a record of the row before it
+    "end_mark": 9,  # at: the session is ended at this time by a mark; span: who said so
+    "continued_mark": 10,  # at: a session that continues this one began at this time
+    "telling": 11,  # value: a service that tells its calls in log records; key: TELLING bits
+    "muted": 12,  # value: a service part of whose telling is left out of this row, because its records tell it; key: TELLING bits
     "service": 16,
     "model": 17,
     "provider": 18,
     "tool": 19,
     "other_id": 20,
+}
+
+TELLING = {  # what a service tells in log records in a session, so that something else of it does not count there
+    "calls": 1,  # calls in records without a trace id, or own events: its spans are no calls
+    "own": 2,  # calls in the words of a command-line agent: its generic events are no calls
+    "tools": 4,  # tool calls: its tool spans are not counted
 }
 
 KINDS = ("span", "llm", "embedding", "rerank", "tool", "agent", "chain", "retriever", "guardrail", "evaluator", "prompt")
@@ -401,6 +414,16 @@ SESSION_TRACE_ROWS = Table(
         ("Flags", "UInt32", "bits: see FLAGS"),
         ("Input", "String", "preview of the input, at most 500 code points"),
         ("Output", "String", "preview of the output, at most 500 code points"),
+        ("LogRecords", "UInt64", "log records; a row without spans is made of these alone and is no trace", "T64, ZSTD(1)"),
+        ("LogErrors", "UInt64", "log records that tell an error", "T64, ZSTD(1)"),
+        ("LastCallAt", "Int64", "start of the last call, ns since 1970; 0 if there is none"),
+        ("LastCallSpan", "UInt64", "its span id, or the digest of its record, as a number"),
+        ("LastCallOutput", "String", "its output, at most 500 code points"),
+        ("Notes.What", "Array(UInt8)", "prompts, marks and who tells calls in records: see FACETS"),
+        ("Notes.Key", "Array(UInt64)", "see FACETS"),
+        ("Notes.Text", "Array(String)", "see FACETS"),
+        ("Notes.At", "Array(Int64)", "time of each, ns since 1970"),
+        ("Notes.Span", "Array(UInt64)", "span id or digest of what said it, as a number"),
         *_REPLACED,
     ),
 )
@@ -426,6 +449,9 @@ _SESSION = (
     ("FirstTrace", "String", "trace id of the first turn: its Input is the session's FirstInput"),
     ("LastTrace", "String", "trace id of the last turn: its Output is the session's LastOutput"),
     ("LogRecords", "UInt64", "log records", "T64, ZSTD(1)"),
+    ("LogErrors", "UInt64", "log records that tell an error", "T64, ZSTD(1)"),
+    ("FirstPrompt", "String", "of a session with prompts told in records: the first one, which is its FirstInput"),
+    ("LastAnswer", "String", "of such a session: the output of its last call, which is its LastOutput"),
     ("TurnP50Ns", "UInt64", "median of the turn durations (nearest rank), ns", "T64, ZSTD(1)"),
     ("TurnP95Ns", "UInt64", "95th percentile of the turn durations (nearest rank), ns", "T64, ZSTD(1)"),
     ("Search", "String", "lower-case text to search in: id, name, user and metadata"),
@@ -464,7 +490,7 @@ DERIVED = (SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT
 """What follows from it: rows that are replaced by those with a greater Version."""
 TABLES = (*RECEIVED, *DERIVED)
 
-TRACE: tuple[tuple[str, str], ...] = (  # 192 bytes; one row per trace in a session, from `aggregate` to `lifecycle` in column `_trace`
+TRACE: tuple[tuple[str, str], ...] = (  # 224 bytes; one row per trace in a session, from `aggregate` to `lifecycle` in column `_trace`
     ("session", "<u8"),  # hash of tenant \0 project \0 session id
     ("trace_hi", "<u8"),  # trace id as two big-endian numbers
     ("trace_lo", "<u8"),
@@ -495,11 +521,16 @@ TRACE: tuple[tuple[str, str], ...] = (  # 192 bytes; one row per trace in a sess
     ("turn", "u1"),  # 1 if the top-most span carries a user input
     ("cost_sources", "u1"),
     ("deleted", "u1"),  # 1: the trace is no longer in this session
+    ("log_records", "<u4"),
+    ("log_errors", "<u4"),
     ("spare", "<u4"),
+    ("last_call_at", "<i8"),  # start of the last call by (start, span), 0 for none
+    ("last_call_span", "<u8"),
+    ("last_call_output", "<u8"),  # hash of a text
 )
 
 TRACE_FACET: tuple[tuple[str, str], ...] = (  # 40 bytes; column `_facets` beside `_trace`
-    ("what", "<u4"),  # FACETS: metadata, tag, service, model, provider, tool, other_id
+    ("what", "<u4"),  # FACETS: metadata, tag, service, model, provider, tool, other_id, and notes
     ("spare", "<u4"),
     ("key", "<u8"),
     ("value", "<u8"),

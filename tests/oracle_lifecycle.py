@@ -60,6 +60,8 @@ class Limits:
 COUNTS = (
     "Spans", "Errors", "LlmCalls", "EmbeddingCalls", "ToolCalls",
     "InputTokens", "OutputTokens", "CacheReadTokens", "CacheWriteTokens", "ReasoningTokens",
+    "LogRecords",
+    "LogErrors",
 )  # fmt: skip
 
 
@@ -182,7 +184,8 @@ def summary(traces: list[Trace], only_turns: bool, limits: Limits) -> dict[str, 
         "Metadata": {key: metadata[key][3] for key in sorted(metadata, key=str.encode)[:64]},
         "FirstTrace": turns[0].trace_id if turns else "",
         "LastTrace": turns[-1].trace_id if turns else "",
-        "LogRecords": 0,
+        "FirstPrompt": "",
+        "LastAnswer": "",
         "TurnP50Ns": nearest_rank(durations, 50),
         "TurnP95Ns": nearest_rank(durations, 95),
     }

@@ -280,6 +280,7 @@ pub mod flags {
     pub const PROMPT: u32 = 1 << 6;
     pub const SESSION_START: u32 = 1 << 7;
     pub const SESSION_END: u32 = 1 << 8;
+    pub const ONLY_MARKS: u32 = 1 << 9;
     pub const BAD_TIME: u32 = 1 << 16;
     pub const CLOCK_SKEW: u32 = 1 << 17;
     pub const TRUNCATED_ID: u32 = 1 << 18;
@@ -305,6 +306,11 @@ pub mod facets {
     pub const PROMPT_NAME: u32 = 4;
     pub const PREVIOUS_ID: u32 = 5;
     pub const MARK: u32 = 6;
+    pub const PROMPT: u32 = 8;
+    pub const END_MARK: u32 = 9;
+    pub const CONTINUED_MARK: u32 = 10;
+    pub const TELLING: u32 = 11;
+    pub const MUTED: u32 = 12;
     pub const SERVICE: u32 = 16;
     pub const MODEL: u32 = 17;
     pub const PROVIDER: u32 = 18;

@@ -24,9 +24,21 @@ COUNTS: Final = {
     "CacheReadTokens": "cache_read",
     "CacheWriteTokens": "cache_write",
     "ReasoningTokens": "reasoning",
+    "LogRecords": "log_records",
+    "LogErrors": "log_errors",
 }
 """Columns that are sums → fields of TRACE."""
-TEXTS = {"Name": "name", "PromptName": "prompt_name", "SessionName": "session_name", "UserId": "user"}
+TEXTS = {"Name": "name", "PromptName": "prompt_name", "SessionName": "session_name", "UserId": "user", "LastCallOutput": "last_call_output"}
+PLACES: Final = {
+    "SessionNameAt": ("session_name_at", np.int64),
+    "SessionNameSpan": ("session_name_span", np.uint64),
+    "UserAt": ("user_at", np.int64),
+    "UserSpan": ("user_span", np.uint64),
+    "LastCallAt": ("last_call_at", np.int64),
+    "LastCallSpan": ("last_call_span", np.uint64),
+}
+"""Columns that say when and where something was told → fields of TRACE."""
+NOTES: Final = tuple(FACETS[what] for what in ("prompt", "end_mark", "continued_mark", "telling", "muted"))
 STATUS = ("ok", "error")
 
 
@@ -89,8 +101,7 @@ def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
 
     columns = {name: plain(field, np.uint64) for name, field in COUNTS.items()}
     columns |= {"Start": time("start"), "End": time("end"), "Arrival": time("arrival")}
-    columns |= {"SessionNameAt": plain("session_name_at", np.int64), "SessionNameSpan": plain("session_name_span", np.uint64)}
-    columns |= {"UserAt": plain("user_at", np.int64), "UserSpan": plain("user_span", np.uint64)}
+    columns |= {name: plain(field, type) for name, (field, type) in PLACES.items()}
     columns |= {"CostPico": plain("cost", np.int64), "CostSources": plain("cost_sources", np.uint8), "Turn": plain("turn", np.uint8)}
     columns |= {"Flags": plain("flags", np.uint32), "Deleted": plain("deleted", np.uint8)}
     columns["Status"] = pa.DictionaryArray.from_arrays(traces["status"].astype(np.int32), pa.array(STATUS))
@@ -118,11 +129,18 @@ def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dic
         if kind == "other_id":  # a session's hash stands for tenant, project and id
             values = pa.array([text.rsplit("\0", 1)[-1] for text in values.to_pylist()], pa.string())
         columns[name] = pa.ListArray.from_arrays(_cuts(owner, which, len(counts)), values)
+
+    def nested(name: str, which: npt.NDArray[np.intp], **parts: pa.Array) -> None:
+        cuts = _cuts(owner, which, len(counts))
+        parts |= {"At": pa.array(facets["at"].take(which)), "Span": pa.array(facets["span"].take(which))}
+        columns.update({f"{name}.{part}": pa.ListArray.from_arrays(cuts, values) for part, values in parts.items()})
+
     which = np.flatnonzero(what == FACETS["metadata"])
-    cuts = _cuts(owner, which, len(counts))
-    parts = {"Key": said(which, "key"), "Value": said(which, "value")}
-    parts |= {"At": pa.array(facets["at"].take(which)), "Span": pa.array(facets["span"].take(which))}
-    return columns | {f"Metadata.{name}": pa.ListArray.from_arrays(cuts, part) for name, part in parts.items()}, bad
+    nested("Metadata", which, Key=said(which, "key"), Value=said(which, "value"))
+    which = np.flatnonzero(np.isin(what, NOTES)) if len(what) else which
+    plain = {"What": pa.array(what.take(which).astype(np.uint8)), "Key": pa.array(facets["key"].take(which))}
+    nested("Notes", which, **plain, Text=said(which, "value"))
+    return columns, bad
 
 
 def _cuts(owner: npt.NDArray[np.intp], which: npt.NDArray[np.intp], count: int) -> pa.Array:
@@ -153,10 +171,7 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
         "Turn": "turn",
         "Flags": "flags",
         "Deleted": "deleted",
-        "SessionNameAt": "session_name_at",
-        "SessionNameSpan": "session_name_span",
-        "UserAt": "user_at",
-        "UserSpan": "user_span",
+        **{name: field for name, (field, _) in PLACES.items()},
     }.items():
         rows[field] = number(name)
     for name, field in {"Start": "start", "End": "end", "Arrival": "arrival"}.items():
@@ -168,10 +183,10 @@ def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]
 def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int64]]:
     parts, rows_of = [], []
 
-    def add(what: str, lists: pa.Array, **fields: npt.NDArray[Any]) -> None:
+    def add(lists: pa.Array, what: Any, **fields: npt.NDArray[Any]) -> None:
         rows_of.append(owners(lists))
         part = np.zeros(len(rows_of[-1]), TRACE_FACET)
-        part["what"] = FACETS[what]
+        part["what"] = what
         for field, values in fields.items():
             part[field] = values
         parts.append(part)
@@ -183,15 +198,24 @@ def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int6
             head = [text.rsplit("\0", 1)[0] for text in look_up(texts, rows["session"]).to_pylist()]
             owner = owners(values)
             said = pa.array([f"{head[at]}\0{text}" for at, text in zip(owner.tolist(), said.to_pylist(), strict=True)], pa.string())
-        add(what, values, value=hashes(texts, said))
+        add(values, FACETS[what], value=hashes(texts, said))
     keys = get("Metadata.Key")
     add(
-        "metadata",
         keys,
+        FACETS["metadata"],
         key=hashes(texts, flat(keys).cast(pa.string())),
         value=hashes(texts, flat(get("Metadata.Value"))),
         at=np.asarray(flat(get("Metadata.At"))),
         span=np.asarray(flat(get("Metadata.Span"))),
+    )
+    notes = get("Notes.What")
+    add(
+        notes,
+        np.asarray(flat(notes)),
+        key=np.asarray(flat(get("Notes.Key"))),
+        value=hashes(texts, flat(get("Notes.Text"))),
+        at=np.asarray(flat(get("Notes.At"))),
+        span=np.asarray(flat(get("Notes.Span"))),
     )
     owner = np.concatenate(rows_of)
     by = np.argsort(owner, kind="stable")

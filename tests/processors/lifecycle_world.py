@@ -183,6 +183,10 @@ def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBa
     add("Flags", (sum(FLAGS[flag] for flag in trace.flags) for trace in traces), pa.uint32())
     add("Input", ("" for _ in traces), pa.string())
     add("Output", ("" for _ in traces), pa.string())
+    for name, kind in (("LastCallAt", pa.int64()), ("LastCallSpan", pa.uint64()), ("LastCallOutput", pa.string())):
+        add(name, ("" if kind == pa.string() else 0 for _ in traces), kind)
+    for name, kind in (("What", pa.uint8()), ("Key", pa.uint64()), ("Text", pa.string()), ("At", pa.int64()), ("Span", pa.uint64())):
+        add(f"Notes.{name}", ([] for _ in traces), pa.list_(kind))
     add("Version", (version for _ in traces), pa.uint64())
     add("Deleted", (int(trace.gone) for trace in traces), pa.uint8())
     packed, facets, counts = pack(pa.table(columns), texts)

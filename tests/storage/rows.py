@@ -45,7 +45,15 @@ def span(number: int = 1, start: int = NOON, **columns: Any) -> dict[str, Any]:
 
 
 def trace(session: str = "s", trace_id: str = TRACE, start: int = NOON, seconds: int = 10, **columns: Any) -> dict[str, Any]:
-    row = {"SessionId": session, "TraceId": trace_id, "Start": start, "End": start + seconds * SECOND, "Version": 1, "CostPico": -1}
+    row = {
+        "SessionId": session,
+        "TraceId": trace_id,
+        "Start": start,
+        "End": start + seconds * SECOND,
+        "Spans": 1,
+        "Version": 1,
+        "CostPico": -1,
+    }
     return {**row, **columns}
 
 

@@ -17,7 +17,7 @@ COUNTS = (
 )
 SESSION = f"""Tenant Project SessionId Name NameSource UserId State EndReason Segments Start End WallNs ActiveNs Traces Turns {COUNTS}
     Cost CostSource Status Models Providers Services Tools Tags Flags Metadata FirstInput LastOutput
-    Scores Measures LogRecords TurnP50Ns TurnP95Ns Collector Revision LastSeen"""
+    Scores Measures LogRecords TurnP50Ns TurnP95Ns Collector Revision LastSeen LogErrors"""
 
 
 def insert(database: Database, table: schema.Table, *rows: dict[str, Any]) -> None:

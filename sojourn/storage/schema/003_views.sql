@@ -26,11 +26,11 @@ SELECT
     arraySort(CAST(r.Tags, 'Array(String)')) AS Tags,
     arraySort(CAST(r.Flags, 'Array(String)')) AS Flags,
     r.Metadata AS Metadata,
-    dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '') AS FirstInput,
-    dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '') AS LastOutput,
+    if(r.FirstTrace = '', r.FirstPrompt, dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '')) AS FirstInput,
+    if(r.LastTrace = '', r.LastAnswer, dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '')) AS LastOutput,
     CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
-    r.LastSeen AS LastSeen
+    r.LastSeen AS LastSeen, r.LogErrors AS LogErrors
 FROM $database.session_rows AS r FINAL;
 
 CREATE OR REPLACE VIEW $database.session_segments AS
@@ -51,11 +51,11 @@ SELECT
     arraySort(CAST(r.Tags, 'Array(String)')) AS Tags,
     arraySort(CAST(r.Flags, 'Array(String)')) AS Flags,
     r.Metadata AS Metadata,
-    dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '') AS FirstInput,
-    dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '') AS LastOutput,
+    if(r.FirstTrace = '', r.FirstPrompt, dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '')) AS FirstInput,
+    if(r.LastTrace = '', r.LastAnswer, dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '')) AS LastOutput,
     CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
-    r.LastSeen AS LastSeen
+    r.LastSeen AS LastSeen, r.LogErrors AS LogErrors
 FROM $database.session_segment_rows AS r FINAL;
 
 -- Only segments behind the first are joined: hardly any session has them.
@@ -75,7 +75,7 @@ SELECT
     arrayFilter((name, bit) -> bitAnd(r.Flags, bit) != 0, $flag_names, $flag_bits) AS Flags,
     arraySort(CAST(r.OtherIds, 'Array(String)')) AS OtherIds,
     CAST(map(), 'Map(String, Int64)') AS Measures, r.Input AS Input, r.Output AS Output
-FROM (SELECT * FROM $database.session_trace_rows FINAL) AS r
+FROM (SELECT * FROM $database.session_trace_rows FINAL WHERE Spans > 0) AS r
 ASOF LEFT JOIN (SELECT Tenant, Project, SessionId, Segment, Start FROM $database.session_segment_rows FINAL WHERE Segment > 0) AS cut
     ON r.Tenant = cut.Tenant AND r.Project = cut.Project AND r.SessionId = cut.SessionId AND r.Start >= cut.Start;
 
