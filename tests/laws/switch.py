@@ -7,4 +7,4 @@ from importlib.util import find_spec
 import pytest
 
 LOGS_IN_SESSIONS = find_spec("sojourn.sessions.telling") is not None
-needs_logs = pytest.mark.skipif(not LOGS_IN_SESSIONS, reason="sessions do not read log records yet: there is no sojourn/sessions/telling.py")
+needs_logs = pytest.mark.skipif(not LOGS_IN_SESSIONS, reason="sessions do not read log records yet: no sojourn/sessions/telling.py")
