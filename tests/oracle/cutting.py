@@ -10,9 +10,9 @@ Decided here, where the specification is silent:
   soon as its mark is known, also if its time is yet to come. Of several marks the earliest counts, at one time `explicit` before
   `continued`.
 - `activity_after_end` is told of the segment behind a mark of either kind.
-- A turn by a prompt belongs to the segment of its record's (log) trace and ends there: at the last end of a trace, or time of a record of
-  a log trace, that lies in the segment, not before the prompt and before the next prompt of the session; at the prompt itself if there is
-  none.
+- A turn by a prompt belongs to the segment of its record's (log) trace and ends there: at the last end, not before the prompt and before
+  the next prompt of the session, of a trace or log trace of the segment, or of the part of one in front of a prompt in it, which ends
+  with its last record before that prompt; at the prompt itself if there is none.
 """
 
 from __future__ import annotations

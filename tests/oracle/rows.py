@@ -112,7 +112,6 @@ def _trace_row(key: Key, spans: list[Fact], records: list[Record], calls: Calls,
         "Output": top.output_text or _edge(calls.used, "output_text", first=False),
         **_latest([*spans, *records]),
         **_of_records(spans, records, calls),
-        "Ends": [max(span.end for span in spans)],
     }
 
 
@@ -138,7 +137,6 @@ def _log_row(key: Key, records: list[Record], calls: Calls) -> Row:
         "Output": "",
         **_latest(records),
         **_of_records([], records, calls),
-        "Ends": times,
     }
 
 
@@ -153,8 +151,16 @@ def _of_records(spans: list[Fact], records: list[Record], calls: Calls) -> Row:
         "LogRecords": len(records),
         "LogErrors": sum(record.error for record in records),
         "Prompts": [(record.start, record.span_id, record.prompt) for record in records if record.prompt is not None],
+        "Ends": _ends(spans or records, records),
         "Calls": sorted((call.start, call.trace_id, call.span_id, call.output_text) for call in calls.used),
     }
+
+
+def _ends(whole: Iterable[Fact], records: list[Record]) -> list[int]:
+    """3.6: where turns can end: at the end of the trace or log trace, and at its last record before each prompt in it."""
+    prompts = [record.start for record in records if record.prompt is not None]
+    before = [[record.start for record in records if record.start < prompt] for prompt in prompts]
+    return [max(each.end for each in whole), *(max(times) for times in before if times)]
 
 
 def _sums(calls: Calls) -> Row:
