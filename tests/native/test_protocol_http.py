@@ -10,6 +10,8 @@ from contextlib import closing
 import httpx
 import pytest
 import zstandard
+from google.protobuf.json_format import ParseDict
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
@@ -109,8 +111,20 @@ def test_bad_requests_are_400(server: HttpServer, body: bytes, coding: str) -> N
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROTOBUF)
     status = Status.FromString(answer.content)
     assert status.code == 3
-    assert status.message
+    detail = BadRequest()
+    assert status.details[0].Unpack(detail)
+    assert detail.field_violations[0].description == status.message
     assert server.taken() == []
+
+
+def test_bad_json_is_400_in_json(server: HttpServer) -> None:
+    """The same details, as protobuf's JSON writes them."""
+    answer = server.post(body=b"[", kind=JSON)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, JSON)
+    status = ParseDict(answer.json(), Status())
+    detail = BadRequest()
+    assert status.details[0].Unpack(detail)
+    assert (status.code, detail.field_violations[0].description) == (3, status.message)
 
 
 def bomb(compressed: str, size: int) -> bytes:
@@ -167,6 +181,10 @@ def test_later_is_503_with_a_delay(server: HttpServer) -> None:
         assert status.code == 14
         assert status.details[0].type_url == "type.googleapis.com/google.rpc.RetryInfo"
         stats = native.stats()
+        in_json = ParseDict(full.post(body=b'{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}', kind=JSON).json(), Status())
+        retry = RetryInfo()
+        assert in_json.details[0].Unpack(retry)
+        assert retry.retry_delay.seconds == 1
     assert stats['otelcol_receiver_accepted_spans_total{transport="http"}'] == 1
     assert stats['otelcol_receiver_refused_spans_total{transport="http"}'] == 2
     assert stats['otelcol_receiver_requests_total{signal="traces",transport="http",outcome="refused"}'] == 1

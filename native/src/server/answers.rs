@@ -2,10 +2,15 @@
 //!
 //! Rules: <https://opentelemetry.io/docs/specs/otlp/>, "OTLP/gRPC Response" and "OTLP/HTTP Response".
 
+use std::time::Duration;
+
 use crate::group::Taken;
 use crate::intake::Encoding;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
+
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
 /// Status codes of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +56,7 @@ pub fn response(signal: Signal, taken: &Taken, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// A `google.rpc.Status`, with RetryInfo where the sender should try again.
+/// A `google.rpc.Status`, with RetryInfo where the sender should try again and BadRequest where it should not.
 pub fn status(refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
     let (code, text) = (Code::of(refusal), refusal.to_string());
     match encoding {
@@ -59,25 +64,54 @@ pub fn status(refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
             let mut status = Vec::new();
             number(&mut status, 1, code as u64);
             bytes(&mut status, 2, text.as_bytes());
-            if let Refusal::Later { seconds, .. } = refusal {
-                message(&mut status, 3, &retry_info(*seconds));
+            match refusal {
+                Refusal::Later { seconds, .. } => message(&mut status, 3, &any(RETRY_INFO, &retry_info(*seconds))),
+                Refusal::Never(_) => message(&mut status, 3, &any(BAD_REQUEST, &bad_request(&text))),
+                _ => {}
             }
             status
         }
-        Encoding::Json => serde_json::json!({"code": code as u8, "message": text}).to_string().into_bytes(),
+        Encoding::Json => {
+            let details = match refusal {
+                Refusal::Later { seconds, .. } => {
+                    serde_json::json!([{"@type": RETRY_INFO, "retryDelay": format!("{}s", delay(*seconds).as_secs_f64())}])
+                }
+                Refusal::Never(_) => serde_json::json!([{"@type": BAD_REQUEST, "fieldViolations": [{"description": text}]}]),
+                _ => serde_json::json!([]),
+            };
+            let status = serde_json::json!({"code": code as u8, "message": text, "details": details});
+            status.to_string().into_bytes()
+        }
     }
 }
 
-/// `google.protobuf.Any` of `google.rpc.RetryInfo`.
+/// `google.protobuf.Any`.
+fn any(kind: &str, value: &[u8]) -> Vec<u8> {
+    let mut any = Vec::new();
+    bytes(&mut any, 1, kind.as_bytes());
+    message(&mut any, 2, value);
+    any
+}
+
 fn retry_info(seconds: f64) -> Vec<u8> {
-    let delay = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let (mut duration, mut info, mut any) = (Vec::new(), Vec::new(), Vec::new());
+    let delay = delay(seconds);
+    let (mut duration, mut info) = (Vec::new(), Vec::new());
     number(&mut duration, 1, delay.as_secs());
     number(&mut duration, 2, u64::from(delay.subsec_nanos()));
     message(&mut info, 1, &duration);
-    bytes(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
-    message(&mut any, 2, &info);
-    any
+    info
+}
+
+fn delay(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// One violation without a field: what cannot be read has no fields, and where it has, the words name them.
+fn bad_request(words: &str) -> Vec<u8> {
+    let (mut violation, mut bad_request) = (Vec::new(), Vec::new());
+    bytes(&mut violation, 2, words.as_bytes());
+    message(&mut bad_request, 1, &violation);
+    bad_request
 }
 
 /// Whole seconds for `Retry-After`, at least one.
