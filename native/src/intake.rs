@@ -78,15 +78,21 @@ impl Intake {
         }
     }
 
-    /// Waits until no lane of the signal is nearly full, at most as long as senders have patience. Called before a body is read, so that
-    /// what waits, waits at the sender.
+    /// Waits for room, at most as long as senders have patience. Called before a body is read, so that what waits, waits at the sender.
     pub async fn admit(&self, signal: Signal) {
-        let waiting = async {
-            for lane in &self.lanes[signal as usize] {
-                lane.nearly_full().await;
-            }
-        };
-        let _ = tokio::time::timeout(PATIENCE, waiting).await; // in vain: the lane says so itself
+        let _ = tokio::time::timeout(PATIENCE, self.room(signal)).await; // in vain: the lane says so itself
+    }
+
+    /// Waits until no lane of the signal is nearly full.
+    pub async fn room(&self, signal: Signal) {
+        for lane in &self.lanes[signal as usize] {
+            lane.nearly_full().await;
+        }
+    }
+
+    /// Whether nobody has to wait for room.
+    pub fn has_room(&self, signal: Signal) -> bool {
+        !self.lanes[signal as usize].iter().any(|lane| lane.is_nearly_full())
     }
 
     /// Gives one request (protobuf, decompressed) to all lanes of its signal. The caller waits for the verdicts, without the body.

@@ -88,7 +88,8 @@ impl Lane {
         }
     }
 
-    fn is_nearly_full(&self) -> bool {
+    /// Whether a request should wait before it is read. A closed lane has nothing to wait for: it says so.
+    pub fn is_nearly_full(&self) -> bool {
         let queue = self.lock();
         !queue.closed && self.held(&queue) > self.settings.queue_bytes / 4 * 3
     }

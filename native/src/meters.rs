@@ -66,18 +66,29 @@ impl Meters {
 
     /// Counts an answer: "refused" may be sent again, "failed" may not.
     pub fn answered(&self, signal: Signal, transport: Transport, refusal: Option<&Refusal>, took: Duration) {
-        let row = self.row(signal, transport);
         let outcome = match refusal {
             None => 0,
             Some(Refusal::Later { .. }) => 1,
             Some(_) => 2,
         };
-        row.requests[outcome].fetch_add(1, Ordering::Relaxed);
+        self.count(signal, transport, outcome, 1, took);
+    }
+
+    /// Counts several successes that took equally long, since they were answered together.
+    pub fn succeeded(&self, signal: Signal, transport: Transport, count: u64, took: Duration) {
+        if count > 0 {
+            self.count(signal, transport, 0, count, took);
+        }
+    }
+
+    fn count(&self, signal: Signal, transport: Transport, outcome: usize, count: u64, took: Duration) {
+        let row = self.row(signal, transport);
+        row.requests[outcome].fetch_add(count, Ordering::Relaxed);
         let seconds = took.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len() - 1);
-        row.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        row.nanoseconds
-            .fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        row.buckets[bucket].fetch_add(count, Ordering::Relaxed);
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        row.nanoseconds.fetch_add(nanoseconds.saturating_mul(count), Ordering::Relaxed);
     }
 
     /// Prometheus samples: name with labels → value. Rows without any request are left out.

@@ -1,4 +1,6 @@
-//! OTLP over gRPC and HTTP: two ports, one stack, one thread unless more are asked for. Nothing here knows Python.
+//! OTLP over gRPC and HTTP: two ports, one thread unless more are asked for. Nothing here knows Python.
+//!
+//! gRPC runs on `http2`, which is made for it; OTLP/HTTP, which comes in more shapes and less often, on hyper.
 
 mod answers;
 mod body;
@@ -7,7 +9,7 @@ mod connection;
 mod cors;
 mod grpc;
 mod http;
-mod reply;
+mod http2;
 pub mod settings;
 
 use std::io;
@@ -35,7 +37,7 @@ const RECEIVE_BYTES: usize = 256 << 20;
 struct Shared {
     intake: Intake,
     limits: settings::Limits,
-    budget: Budget,
+    budget: Arc<Budget>,
 }
 
 impl Shared {
@@ -49,8 +51,8 @@ impl Shared {
 }
 
 enum Port {
-    Grpc(grpc::Grpc),
-    Http(http::Http),
+    Grpc(Arc<grpc::Grpc>),
+    Http(Arc<http::Http>),
 }
 
 impl Port {
@@ -96,16 +98,20 @@ impl Server {
         let mut ports = Vec::new();
         let (mut grpc, mut http) = (None, None);
         if let Some(told) = &settings.grpc {
-            grpc = Some(open(&told.endpoint, Port::Grpc(grpc::Grpc::new(max_grpc)), &mut ports)?);
+            let port = Arc::new(grpc::Grpc {
+                max_request_bytes: max_grpc,
+            });
+            grpc = Some(open(&told.endpoint, Port::Grpc(port), &mut ports)?);
         }
         if let Some(told) = &settings.http {
-            http = Some(open(&told.endpoint, Port::Http(http::Http::new(told, max_http)), &mut ports)?);
+            let port = Arc::new(http::Http::new(told, max_http));
+            http = Some(open(&told.endpoint, Port::Http(port), &mut ports)?);
         }
         let budget = Budget::new(RECEIVE_BYTES.max(2 * max_grpc.max(max_http)));
         let shared = Arc::new(Shared {
             intake,
             limits: settings.limits,
-            budget,
+            budget: Arc::new(budget),
         });
         let mut builder = if settings.workers > 1 {
             Builder::new_multi_thread()
@@ -185,7 +191,7 @@ async fn run(ports: Vec<(TcpListener, Port)>, shared: Arc<Shared>, stop: watch::
     let mut accepting = JoinSet::new();
     for (listener, port) in ports {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => drop(accepting.spawn(accept(listener, Arc::new(port), Arc::clone(&shared), stop.clone()))),
+            Ok(listener) => drop(accepting.spawn(accept(listener, port, Arc::clone(&shared), stop.clone()))),
             Err(error) => eprintln!("otlp: cannot listen: {error}"), // not seen: the socket is bound and listening
         }
     }
@@ -193,8 +199,8 @@ async fn run(ports: Vec<(TcpListener, Port)>, shared: Arc<Shared>, stop: watch::
 }
 
 /// Serves until told to stop, then lets open connections finish until the deadline.
-async fn accept(listener: tokio::net::TcpListener, port: Arc<Port>, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
-    let builder = connection::protocols(&port, shared.limits.max_concurrent_streams);
+async fn accept(listener: tokio::net::TcpListener, port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
+    let builder = connection::protocols(shared.limits.max_concurrent_streams);
     let mut open = JoinSet::new();
     let deadline = loop {
         tokio::select! {
@@ -203,7 +209,11 @@ async fn accept(listener: tokio::net::TcpListener, port: Arc<Port>, shared: Arc<
             accepted = listener.accept(), if open.len() < shared.limits.max_connections => match accepted {
                 Ok((io, _)) => {
                     let _ = io.set_nodelay(true); // an option, not a need
-                    open.spawn(connection::serve(io, Arc::clone(&port), Arc::clone(&shared), builder.clone(), stop.clone()));
+                    let (shared, stop) = (Arc::clone(&shared), stop.clone());
+                    match &port {
+                        Port::Grpc(grpc) => open.spawn(grpc::serve(io, Arc::clone(grpc), shared, stop)),
+                        Port::Http(http) => open.spawn(connection::serve(io, Arc::clone(http), shared, builder.clone(), stop)),
+                    };
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },

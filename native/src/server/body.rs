@@ -1,5 +1,6 @@
 //! Request bodies, gathered under limits: of one request, of all requests together, and of time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::lane::RETRY_SECONDS;
 use crate::refusal::Refusal;
 
 /// How much room is made on the word of a sender, before its bytes are here.
-const FIRST_ROOM: usize = 1 << 20;
+pub const FIRST_ROOM: usize = 1 << 20;
 
 /// Bytes of bodies that are being received, all connections together.
 pub struct Budget {
@@ -20,8 +21,9 @@ pub struct Budget {
     limit: usize,
 }
 
-struct Share<'a> {
-    budget: &'a Budget,
+/// What one body takes of it, until this is dropped.
+pub struct Share {
+    budget: Arc<Budget>,
     bytes: usize,
 }
 
@@ -34,8 +36,15 @@ impl Budget {
     }
 }
 
-impl Share<'_> {
-    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+impl Share {
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            bytes: 0,
+        }
+    }
+
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.bytes += bytes;
         if self.budget.used.fetch_add(bytes, Ordering::Relaxed) + bytes > self.budget.limit {
             return Err(Refusal::later("too many requests are being received", RETRY_SECONDS));
@@ -44,7 +53,7 @@ impl Share<'_> {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -52,7 +61,7 @@ impl Drop for Share<'_> {
 
 pub struct Limits<'a> {
     pub bytes: usize,
-    pub budget: &'a Budget,
+    pub budget: &'a Arc<Budget>,
     pub timeout: Duration,
 }
 
@@ -65,10 +74,7 @@ pub async fn gather(body: &mut Incoming, limits: Limits<'_>, expected: impl FnOn
 }
 
 async fn all(body: &mut Incoming, limits: Limits<'_>, expected: impl FnOnce(&[u8]) -> usize) -> Result<Bytes, Refusal> {
-    let mut share = Share {
-        budget: limits.budget,
-        bytes: 0,
-    };
+    let mut share = Share::new(limits.budget);
     let first = data(body).await?.unwrap_or_default();
     let claimed = expected(&first);
     if claimed > limits.bytes || first.len() > limits.bytes {
@@ -127,9 +133,8 @@ mod tests {
 
     #[test]
     fn bodies_in_flight_are_bounded_together() {
-        let budget = Budget::new(100);
-        let mut one = Share { budget: &budget, bytes: 0 };
-        let mut other = Share { budget: &budget, bytes: 0 };
+        let budget = Arc::new(Budget::new(100));
+        let (mut one, mut other) = (Share::new(&budget), Share::new(&budget));
         assert_eq!(one.grow(60), Ok(()));
         assert!(matches!(other.grow(60), Err(Refusal::Later { .. })));
         drop(other);

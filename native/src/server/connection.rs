@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last: served, watched for silence, and let go when the server stops.
+//! One connection of the HTTP port, from its first byte to its last: served, watched for silence, and let go when the server stops.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,8 +14,8 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::reply::Reply;
-use super::{Port, Shared, told};
+use super::http::{Http, Reply};
+use super::{Shared, told};
 
 /// Larger windows are slower on one host: what is in flight falls out of the cache (measured: 1 MiB 81 µs, 4 MiB 193 µs per 512 spans).
 const WINDOW: u32 = 1 << 20;
@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_millis(250);
 
 /// One connection, as its requests see it.
 struct Connection {
-    port: Arc<Port>,
+    http: Arc<Http>,
     shared: Arc<Shared>,
     activity: Activity,
 }
@@ -51,10 +51,7 @@ impl<'a> Call<'a> {
 impl Connection {
     async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         let _call = Call::begin(&self.activity);
-        match &*self.port {
-            Port::Grpc(grpc) => grpc.answer(&self.shared, request).await,
-            Port::Http(http) => http.answer(&self.shared, request).await,
-        }
+        self.http.answer(&self.shared, request).await
     }
 }
 
@@ -64,11 +61,8 @@ impl Drop for Call<'_> {
     }
 }
 
-pub fn protocols(port: &Port, max_concurrent_streams: u32) -> auto::Builder<TokioExecutor> {
+pub fn protocols(max_concurrent_streams: u32) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    if matches!(port, Port::Grpc(_)) {
-        builder = builder.http2_only();
-    }
     builder.http1().max_buf_size(MAX_HEADER_BYTES as usize);
     builder
         .http2()
@@ -81,14 +75,14 @@ pub fn protocols(port: &Port, max_concurrent_streams: u32) -> auto::Builder<Toki
 
 pub async fn serve(
     io: TcpStream,
-    port: Arc<Port>,
+    http: Arc<Http>,
     shared: Arc<Shared>,
     builder: auto::Builder<TokioExecutor>,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
     let limits = shared.limits.clone();
     let this = Arc::new(Connection {
-        port,
+        http,
         shared,
         activity: Activity::default(),
     });

@@ -7,18 +7,21 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::answers::{self, retry_after};
 use super::compression::{CODINGS, Coding, too_large};
 use super::cors::Cors;
-use super::reply::Reply;
 use super::{Shared, body, settings};
 use crate::group::Taken;
 use crate::intake::{Encoding, settled};
 use crate::meters::Transport;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
+
+/// The body of an answer.
+pub type Reply = Full<Bytes>;
 
 pub struct Http {
     paths: HashMap<String, Signal>,
@@ -135,7 +138,7 @@ impl Http {
 }
 
 fn success(signal: Signal, encoding: Encoding, taken: &Taken) -> Response<Reply> {
-    let mut response = Response::new(Reply::data(answers::response(signal, taken, encoding)));
+    let mut response = Response::new(Reply::from(answers::response(signal, taken, encoding)));
     let media_type = HeaderValue::from_static(encoding.media_type());
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
@@ -144,7 +147,7 @@ fn success(signal: Signal, encoding: Encoding, taken: &Taken) -> Response<Reply>
 fn refused(refusal: &Refusal, encoding: Encoding) -> Response<Reply> {
     let mut response = match refusal {
         Refusal::Coding(_) => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal.to_string()),
-        _ => Response::new(Reply::data(answers::status(refusal, encoding))),
+        _ => Response::new(Reply::from(answers::status(refusal, encoding))),
     };
     let headers = match refusal {
         Refusal::Coding(_) => {
@@ -169,7 +172,7 @@ fn refused(refusal: &Refusal, encoding: Encoding) -> Response<Reply> {
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Reply> {
-    let mut response = Response::new(Reply::data(text.to_owned()));
+    let mut response = Response::new(Reply::from(text.to_owned()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
