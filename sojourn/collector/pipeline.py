@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from sojourn.collector import memory
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
 from sojourn.collector.paths import DERIVED, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
 TICK: Final = 1.0
+TIDY: Final = 5.0
+"""Seconds between two looks at what the allocator keeps, while there is work."""
 COME_AGAIN: Final = 5.0
 """Seconds after which a sender whose data was given up may try again."""
 
@@ -62,6 +65,8 @@ class Lane:
     _thread: threading.Thread | None = None
     _pool: ThreadPoolExecutor | None = None
     _due: float = 0.0
+    _soiled: float = 0.0
+    """When the first group came whose memory may still lie around, 0 for none."""
     _turned: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self) -> None:
@@ -120,6 +125,7 @@ class Lane:
                     self._group(delivery)
                 if time.monotonic() >= self._due:
                     self._tick()
+                    self._tidy()
                     self._due = time.monotonic() + self.interval
                 if delivery is None and self._closed.is_set():
                     self._tick()  # what waits for its second look gets it now: after a restart nobody would remember it
@@ -129,8 +135,15 @@ class Lane:
                 self.health.trouble(f"lanes::{self.name}", f"{type(error).__name__}: {error}", fatal=True)
                 time.sleep(0.1)
 
+    def _tidy(self) -> None:
+        """Some seconds after the first group since the last time: what is free then is mostly what groups left behind."""
+        if self._soiled and time.monotonic() >= self._soiled + TIDY:
+            memory.give_pages_back()
+            self._soiled = 0.0
+
     def _group(self, delivery: _native.Delivery) -> None:
         begin = time.monotonic()
+        self._soiled = self._soiled or begin
         self.oldest = delivery.oldest
         try:
             self._store(self._through(delivery))

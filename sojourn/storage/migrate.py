@@ -28,13 +28,17 @@ class Migration:
     statements: tuple[str, ...]
 
 
-def migrations(database: str = "otel", username: str = "", password: str = "") -> list[Migration]:
-    """All migrations in order. The credentials are those with which a server reads its own tables for the dictionary of previews."""
+def migrations(database: str = "otel", username: str = "", password: str = "", *, embedded: bool = False) -> list[Migration]:
+    """All migrations in order. The credentials are those with which a server reads its own tables for the dictionary of previews.
+
+    In the `embedded` engine, whose configuration is ours, its size decides how a part is compressed; elsewhere the columns say it.
+    """
     folder = resources.files("sojourn.storage").joinpath("schema")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     credentials = f"USER {_quoted(username)} PASSWORD {_quoted(password)}" if username else ""
+    zstd = "Default" if embedded else "ZSTD(1)"
     return [
-        Migration(file.name.removesuffix(".sql"), tuple(_statements(_render(file.read_text("utf-8"), database, credentials))))
+        Migration(file.name.removesuffix(".sql"), tuple(_statements(_render(file.read_text("utf-8"), database, credentials, zstd))))
         for file in files
     ]
 
@@ -58,7 +62,7 @@ def apply(database: Database, *, again: bool = False) -> list[str]:
     refuse_foreign(database)
     known = [] if again else _known(database)
     applied = []
-    for migration in migrations(name, database.address.username, database.address.password):
+    for migration in migrations(name, database.address.username, database.address.password, embedded=database.embedded):
         if migration.name in known:
             continue
         for statement in migration.statements:
@@ -105,17 +109,18 @@ def _table(name: str) -> schema.Table:
     return next(table for table in schema.TABLES if table.name == name)
 
 
-def _render(text: str, database: str, credentials: str) -> str:
+def _render(text: str, database: str, credentials: str, zstd: str) -> str:
     named = sorted((name, bit) for name, bit in schema.FLAGS.items() if bit >= 1 << 16)
-    text = re.sub(r"\$columns\((\w+)\)", lambda found: _columns(_table(found[1])), text)
+    text = re.sub(r"\$columns\((\w+)\)", lambda found: _columns(_table(found[1]), zstd), text)
     text = text.replace("$flag_names", "[" + ", ".join(_quoted(name) for name, _ in named) + "]")
     text = text.replace("$flag_bits", "[" + ", ".join(f"toUInt32({bit})" for _, bit in named) + "]")
     return text.replace("$credentials", credentials).replace("$database", database)
 
 
-def _columns(table: schema.Table) -> str:
+def _columns(table: schema.Table, zstd: str) -> str:
     return ",\n".join(
-        f"    `{column.name}` {column.type} CODEC({column.codec}) COMMENT {_quoted(column.meaning)}" for column in table.columns
+        f"    `{column.name}` {column.type} CODEC({column.codec.replace('ZSTD(1)', zstd)}) COMMENT {_quoted(column.meaning)}"
+        for column in table.columns
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys
 from sojourn.collector.memory import leave_pandas_out
@@ -20,3 +22,22 @@ assert pyarrow.array(pandas.Series([1, 2])).to_pylist() == [1, 2]
 
 def test_pyarrow_does_not_bring_pandas_in_but_finds_it_when_a_plugin_needs_it() -> None:
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=120)
+
+
+SCATTERED = """
+from sojourn.collector import memory
+memory.keep_allocator_pages()
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+kept = [bytes(100_000) for _ in range(1000)]
+del kept[::2]
+before = resident()
+memory.give_pages_back()
+assert before - resident() > 30, (before, resident())
+assert len(kept) == 500
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told")
+def test_memory_that_groups_left_in_pieces_is_given_back() -> None:
+    subprocess.run([sys.executable, "-c", SCATTERED], check=True, timeout=120)
