@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 TEXTS: Final = 64 << 20
 """Bytes of texts that a lane remembers: names, models, users, previews of recent traces."""
-REMOTE: Final = (64 << 20, 128 << 20)
-EMBEDDED: Final = (16 << 20, 48 << 20)
-"""Bytes of one group, and of all that is not yet written. Larger groups cost less per span and bridge the time that a server takes. The
-embedded engine needs about eight times the size of a group in this process while it stores it, and answers sooner."""
+REMOTE: Final = (64 << 20, 192 << 20)
+EMBEDDED: Final = (12 << 20, 32 << 20)
+"""Bytes of one group, and of all that is not yet written: requests wait when three quarters of that are held, so that it takes more than
+two groups and two thirds for the next one to be whole when the last one is stored. Larger groups cost less per span and bridge the time
+that a server takes; the embedded engine takes several times the size of a group, in this process, while it stores it."""
 
 
 class Opening:

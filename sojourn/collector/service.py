@@ -98,7 +98,7 @@ class Service:
         self.trouble.state = "running"
         self._home.write_endpoints(self.endpoints)
         stack.callback(self._stopping)
-        memory.drop_code_of_the_start()
+        memory.drop_idle_code()
 
     def enter(self, stack: ExitStack, kind: Kind, id_: str, open_: Any) -> Any:
         """Open a component; what goes wrong is said with its path."""

@@ -85,11 +85,11 @@ class ServiceSettings(Component):
     flush_rows: int = Field(default=20_000, ge=1, le=10_000_000)
     """How many rows are gathered before they are written, at most."""
     flush_bytes: Size | None = Field(default=None, ge=1024)
-    """How many bytes of requests are gathered before they are written, at most, for example 32MiB. If it is not given: 64MiB, or 16MiB into
+    """How many bytes of requests are gathered before they are written, at most, for example 32MiB. If it is not given: 64MiB, or 12MiB into
     the embedded database, which takes several times as much while it writes them."""
     queue_bytes: Size | None = Field(default=None, ge=1024)
     """Memory for data of one lane that is not yet written, for example 256MiB. When it is full, senders are told to come again later. If it
-    is not given: 128MiB, or 48MiB into the embedded database."""
+    is not given: 192MiB, or 32MiB into the embedded database."""
     shutdown_timeout: Duration = Field(default=30.0, le=3600)
     """How long a stopping collector tries to write what it has taken, for example 30s."""
     telemetry: Telemetry = Telemetry()
