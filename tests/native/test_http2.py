@@ -257,22 +257,27 @@ def test_who_does_not_read_answers_is_cut_off(lane: _native.Lane) -> None:
 
 def test_who_reads_late_gets_every_answer(native: _native.Server) -> None:
     """Where answers are not read, requests are not read either; both go on when they are."""
+
+    def answered() -> float:
+        return native.stats().get('otelcol_receiver_requests_total{signal="traces",transport="grpc",outcome="failed"}', 0)
+
     with Peer(native.grpc) as peer:
-        peer.io.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        first = frame(HEADERS, END_HEADERS | END_STREAM, 1, peer.head("traces", **{":path": "/unknown"}))
-        block = peer.head("traces", **{":path": "/unknown"})
-        streams = range(3, 60_000, 2)
-        requests = first + b"".join(frame(HEADERS, END_HEADERS | END_STREAM, stream, block) for stream in streams)
-        talking = threading.Thread(target=peer.say, args=(requests,))
+        peer.io.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        peer.say(frame(HEADERS, END_HEADERS | END_STREAM, 1, peer.head()))
+        block, streams = peer.head(), range(3, 80_000, 2)
+        talking = threading.Thread(target=peer.say, args=[frame(HEADERS, END_HEADERS | END_STREAM, stream, block) for stream in streams])
         talking.start()
-        talking.join(0.5)  # long enough for both sides to be stuck; nothing is asserted about it
-        answered: list[int] = []
-        while len(answered) < len(streams) + 1:
+        before, until = -1.0, threading.Event()
+        while before != (before := answered()):
+            until.wait(0.1)
+        assert before < len(streams)
+        heard: list[int] = []
+        while len(heard) < len(streams) + 1:
             told = peer.hear()
             assert told is not None
             if told.kind == HEADERS:
-                answered.append(told.stream)
-        assert answered == [1, *streams]
+                heard.append(told.stream)
+        assert heard == [1, *streams]
         talking.join()
 
 
