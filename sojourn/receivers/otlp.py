@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from sojourn.component import Component, Host, Receiver
 from sojourn.config.types import Duration, Endpoint, Size
 from sojourn.errors import SojournError
+from sojourn.receivers.scheduling import without_preempting
 
 if TYPE_CHECKING:
     from sojourn import _native
@@ -213,7 +214,8 @@ def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]])
         raise TypeError(f"the otlp receiver needs the native clock, not {type(host.clock).__name__}")
     _make_room(description.max_connections)
     try:
-        return _native.Server(json.dumps(description.settings()), lanes, host.clock)
+        with without_preempting():
+            return _native.Server(json.dumps(description.settings()), lanes, host.clock)
     except OSError as error:
         raise SojournError(f"{error.filename}: {_advice(error)}") from error
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -230,3 +233,14 @@ def test_leaving_ends_the_wait_for_a_commit(lane: _native.Lane) -> None:
             stored = threads.submit(store)
         assert answer.result(30).status_code == 200
         stored.result(30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
+def test_receiving_does_not_preempt(running: Running) -> None:
+    """The threads that receive wait for their turn; nobody else is changed."""
+    by_name: dict[str, set[int]] = {"otlp": set(), "others": set()}
+    for thread in Path("/proc/self/task").iterdir():
+        name = (thread / "comm").read_text().strip()
+        by_name["otlp" if name == "otlp" else "others"].add(os.sched_getscheduler(int(thread.name)))
+    assert by_name["otlp"] == {os.SCHED_BATCH}
+    assert os.SCHED_BATCH not in by_name["others"]
