@@ -3,12 +3,13 @@
 
 usage: payloads.py DIRECTORY
 
-Per workload one file NAME.otlp: ExportTraceServiceRequests, each behind the five bytes that gRPC puts before a message. Traces have
+Per workload one file NAME.otlp: Export…ServiceRequests, each behind the five bytes that gRPC puts before a message. Traces have
 20 spans: an agent run whose turns call models, tools and retrieval. All spans name their session.
 
 w1   512 spans a request, 510 bytes a span: 12 span and 6 resource attributes, an event on every 10th span, an error on every 50th
 w2   1 span a request, the same shape: what it costs to answer a request
 w3   64 spans a request with a prompt of 4 KB of words each: large values
+logs, metrics   500 records or points a request: see signals.py
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import argparse
 import json
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
+from signals import Signals
 
 SEED = 4317
 BEGIN = 1_780_000_000_000_000_000
@@ -31,6 +33,8 @@ WORKLOADS = {  # name: (requests, spans a request, characters of the prompt)
     "w1": (48, 512, 0),
     "w2": (4096, 1, 0),
     "w3": (48, 64, 4096),
+    "logs": (48, 500, 0),
+    "metrics": (48, 500, 0),
 }
 RESOURCE = {
     "service.name": "trip-planner",
@@ -146,15 +150,25 @@ class Writer:
         span.events.add(time_unix_nano=self.now + 1000, name=name, attributes=[attribute(*pair) for pair in pairs])
 
 
+def _maker(name: str, items: int, prompt: int) -> Callable[[], bytes]:
+    """What makes one request of a workload after another."""
+    writer = Writer(name)
+    if name.startswith("w"):
+        return lambda: writer.request(items, prompt)
+    resource = [attribute(*pair) for pair in RESOURCE.items()]
+    signals = Signals(writer.chance, BEGIN, WORDS, resource, attribute)
+    return lambda: getattr(signals, name)(items)  # type: ignore[no-any-return]
+
+
 def write(directory: Path) -> dict[str, dict[str, float]]:
     """All workloads into `directory`; gives back their sizes."""
     directory.mkdir(parents=True, exist_ok=True)
     sizes = {}
     for name, (requests, spans, prompt) in WORKLOADS.items():
-        writer, total = Writer(name), 0
+        make, total = _maker(name, spans, prompt), 0
         with (directory / f"{name}.otlp").open("wb") as file:
             for _ in range(requests):
-                body = writer.request(spans, prompt)
+                body = make()
                 total += len(body)
                 file.write(b"\0" + struct.pack(">I", len(body)) + body)
         sizes[name] = {"requests": requests, "spans_per_request": spans, "bytes_per_span": round(total / requests / spans, 1)}

@@ -11,6 +11,7 @@ accepted is compared with what arrived, span by span count. Raw results go to be
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import os
 import shutil
@@ -96,7 +97,18 @@ class Bench:
     def _send(self, scenario: Scenario, seconds: float) -> dict:
         port = self.ports["GRPC" if scenario.protocol == "grpc" else "HTTP"]
         command = ["taskset", "-c", "0", str(BUILD / "load"), "-payload", str(BUILD / "payloads" / f"{scenario.workload}.otlp"), "-fresh"]
-        command += ["-target", f"127.0.0.1:{port}", "-protocol", scenario.protocol, "-seconds", str(seconds), "-rate", str(scenario.rate)]
+        command += [
+            "-target",
+            f"127.0.0.1:{port}",
+            "-protocol",
+            scenario.protocol,
+            "-signal",
+            scenario.signal,
+            "-seconds",
+            str(seconds),
+            "-rate",
+            str(scenario.rate),
+        ]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def _stats(self) -> dict:
@@ -105,7 +117,8 @@ class Bench:
     def _delivered(self, scenario: Scenario) -> int:
         if not scenario.stored:
             return int(query(self.ports["EMBEDDED"], "SELECT count() FROM otel.otel_traces"))
-        return self._stats()["tables"].get(scenario.stored, {"rows": 0})["rows"]
+        tables = self._stats()["tables"]
+        return sum(table["rows"] for name, table in tables.items() if fnmatch.fnmatchcase(name, scenario.stored))
 
     def _drain(self, scenario: Scenario, expected: int) -> None:
         deadline = time.monotonic() + 90

@@ -12,15 +12,16 @@ class Scenario:
     configuration: str
     """File below configs/, without the collector's name in front."""
     workload: str = "w1"
+    signal: str = "traces"
     protocol: str = "grpc"
     rate: int = 0
-    """Spans a second, 0 = as fast as it goes."""
+    """Spans, records or points a second, 0 = as fast as it goes."""
     seconds: float = 6
     cores: str = "1"
     delay: str = "0s"
     """How long the sink takes for an insert."""
     stored: str = "otel_traces"
-    """Table of the sink whose rows are the delivered spans; '' for the embedded database."""
+    """Table of the sink whose rows are the delivered spans, records or points (* for several); '' for the embedded database."""
     peer: bool = False
     """Whether the Go collector answers the same question."""
     load: bool = True
@@ -34,6 +35,26 @@ SCENARIOS = (
     Scenario("two-cores", "the same as the first, on two cores", "clickhouse", cores="0,1", peer=True, promises={"extra": ("≤", 20)}),
     Scenario("one-span", "1 span a request", "clickhouse", workload="w2", peer=True, promises={"cpu": ("≤", 15)}),
     Scenario("prompts", "64 spans a request, each with a prompt of 4 KB", "clickhouse", workload="w3", peer=True),
+    Scenario(
+        "logs",
+        "500 log records a request",
+        "signals",
+        workload="logs",
+        signal="logs",
+        stored="otel_logs",
+        peer=True,
+        promises={"cpu": ("≤", 2.0)},
+    ),
+    Scenario(
+        "metrics",
+        "500 metric points a request",
+        "signals",
+        workload="metrics",
+        signal="metrics",
+        stored="otel_metrics_*",
+        peer=True,
+        promises={"cpu": ("≤", 2.5)},
+    ),
     Scenario(
         "embedded",
         "into the embedded database, merges included",

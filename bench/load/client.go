@@ -9,7 +9,11 @@ import (
 	"time"
 )
 
-const exportPath = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+var exportPaths = map[string]string{
+	"traces":  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+	"logs":    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+	"metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
 
 // An answer is what one request came back with.
 type answer struct {
@@ -22,12 +26,13 @@ type answer struct {
 
 // A client is one connection (gRPC) or one pool of kept-alive connections (HTTP).
 type client struct {
-	http *http.Client
-	url  string
-	grpc bool
+	http   *http.Client
+	url    string
+	grpc   bool
+	signal string
 }
 
-func newClient(target string, grpc bool, inflight int) *client {
+func newClient(target string, grpc bool, signal string, inflight int) *client {
 	transport := &http.Transport{
 		Protocols: new(http.Protocols), DisableCompression: true, MaxIdleConnsPerHost: inflight,
 		WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
@@ -37,13 +42,13 @@ func newClient(target string, grpc bool, inflight int) *client {
 	} else {
 		transport.Protocols.SetHTTP1(true)
 	}
-	return &client{http: &http.Client{Transport: transport}, url: "http://" + target, grpc: grpc}
+	return &client{http: &http.Client{Transport: transport}, url: "http://" + target, grpc: grpc, signal: signal}
 }
 
 func (c *client) send(ctx context.Context, framed []byte) answer {
-	path, payload, kind := exportPath, framed, "application/grpc"
+	path, payload, kind := exportPaths[c.signal], framed, "application/grpc"
 	if !c.grpc {
-		path, payload, kind = "/v1/traces", framed[prefix:], "application/x-protobuf"
+		path, payload, kind = "/v1/"+c.signal, framed[prefix:], "application/x-protobuf"
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(payload))
 	if err != nil {
@@ -87,7 +92,7 @@ func grpcAnswer(response *http.Response, said []byte) answer {
 	}
 }
 
-// rejectedSpans reads partial_success.rejected_spans of an ExportTraceServiceResponse.
+// rejectedSpans reads partial_success.rejected_spans of an ExportTraceServiceResponse; the other signals have the same numbers.
 func rejectedSpans(said []byte) (n int64) {
 	each(said, 0, len(said), func(field, wire, start, end int) {
 		if field != 1 || wire != 2 {

@@ -1,6 +1,6 @@
-// Load replays prepared OTLP trace requests against a collector and counts exactly what became of them.
+// Load replays prepared OTLP requests against a collector and counts exactly what became of them.
 //
-//	load -payload w1.otlp -target 127.0.0.1:14317 [-protocol grpc] [-connections 4] [-inflight 16] [-seconds 6 | -spans 1000000]
+//	load -payload w1.otlp -target 127.0.0.1:14317 [-protocol grpc] [-signal traces] [-connections 4] [-inflight 16] [-seconds 6 | -spans 1000000]
 //	     [-rate SPANS_PER_SECOND] [-fresh]
 //
 // It rotates through all requests of the file, since one repeated body would make compression look free. With -fresh every request gets
@@ -22,7 +22,7 @@ import (
 type load struct {
 	bodies  []*body
 	rate    float64 // requests a second, 0 = as fast as answers come
-	spans   int64   // stop after so many, 0 = no bound
+	spans   int64   // stop after so many spans, records or points, 0 = no bound
 	fresh   bool
 	start   time.Time
 	end     time.Time
@@ -36,6 +36,7 @@ func main() {
 	payload := flag.String("payload", "", "file written by payloads.py")
 	target := flag.String("target", "127.0.0.1:4317", "host:port of the collector")
 	protocol := flag.String("protocol", "grpc", "grpc or http")
+	signal := flag.String("signal", "traces", "traces, logs or metrics: what the payload has")
 	connections := flag.Int("connections", 4, "connections")
 	inflight := flag.Int("inflight", 16, "requests under way on each connection")
 	seconds := flag.Float64("seconds", 6, "how long to send")
@@ -44,7 +45,7 @@ func main() {
 	fresh := flag.Bool("fresh", false, "new ids, session ids and times in every request")
 	flag.Parse()
 
-	bodies, err := readBodies(*payload)
+	bodies, err := readBodies(*payload, *signal)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
@@ -59,7 +60,7 @@ func main() {
 	l.end = l.start.Add(length)
 	var workers sync.WaitGroup
 	for range *connections {
-		c := newClient(*target, *protocol == "grpc", *inflight)
+		c := newClient(*target, *protocol == "grpc", *signal, *inflight)
 		for range *inflight {
 			workers.Go(func() { l.work(c) })
 		}

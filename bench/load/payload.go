@@ -7,17 +7,17 @@ import (
 	"os"
 )
 
-// A body is one ExportTraceServiceRequest behind the five bytes that gRPC puts before a message.
+// A body is one Export…ServiceRequest behind the five bytes that gRPC puts before a message.
 type body struct {
 	framed []byte
-	spans  int64
+	spans  int64 // or records, or points
 	marks  marks // where the ids, times and session ids are, for fresh copies
 }
 
 const prefix = 5
 
 // readBodies reads what payloads.py wrote: framed requests, one after another.
-func readBodies(path string) ([]*body, error) {
+func readBodies(path, signal string) ([]*body, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func readBodies(path string) ([]*body, error) {
 			return nil, errors.New(path + ": not a file of framed requests")
 		}
 		b := &body{framed: data[:end]}
-		b.spans = b.marks.find(b.framed)
+		b.spans = b.marks.find(b.framed, signal)
 		bodies = append(bodies, b)
 		data = data[end:]
 	}
@@ -47,34 +47,75 @@ type marks struct {
 	first    uint64
 }
 
-// find walks the request and gives back how many spans it has.
-func (m *marks) find(b []byte) (spans int64) {
+// A shape says which fields of a span, record or point are what.
+type shape struct {
+	ids, times, attributes, events uint32 // bits of field numbers
+}
+
+// shapes by signal; those of points are by the kind of the metric.
+var shapes = map[string]shape{
+	"traces": {ids: 1<<1 | 1<<2 | 1<<4, times: 1<<7 | 1<<8, attributes: 1 << 9, events: 1 << 11},
+	"logs":   {ids: 1<<9 | 1<<10, times: 1<<1 | 1<<11, attributes: 1 << 6},
+}
+
+// points are the shapes of points by the field of a metric that holds them.
+var points = map[int]shape{
+	5:  {times: 1<<2 | 1<<3, attributes: 1 << 7},
+	7:  {times: 1<<2 | 1<<3, attributes: 1 << 7},
+	9:  {times: 1<<2 | 1<<3, attributes: 1 << 9},
+	10: {times: 1<<2 | 1<<3, attributes: 1 << 1},
+	11: {times: 1<<2 | 1<<3, attributes: 1 << 7},
+}
+
+// find walks the request and gives back how many spans, records or points it has.
+func (m *marks) find(b []byte, signal string) (items int64) {
 	each(b, prefix, len(b), func(field, wire, start, end int) { // resource_spans
 		each(b, start, end, func(field, wire, start, end int) {
 			if field != 2 || wire != 2 { // scope_spans
 				return
 			}
 			each(b, start, end, func(field, wire, start, end int) {
-				if field == 2 && wire == 2 { // span
-					spans++
-					m.span(b, start, end)
+				switch {
+				case field != 2 || wire != 2:
+				case signal == "metrics":
+					items += m.metric(b, start, end)
+				default:
+					items++
+					m.item(b, start, end, shapes[signal])
 				}
 			})
 		})
 	})
-	return spans
+	return items
 }
 
-func (m *marks) span(b []byte, start, end int) {
+func (m *marks) metric(b []byte, start, end int) (items int64) {
 	each(b, start, end, func(field, wire, start, end int) {
+		shape, ok := points[field]
+		if !ok || wire != 2 {
+			return
+		}
+		each(b, start, end, func(field, wire, start, end int) {
+			if field == 1 && wire == 2 {
+				items++
+				m.item(b, start, end, shape)
+			}
+		})
+	})
+	return items
+}
+
+func (m *marks) item(b []byte, start, end int, s shape) {
+	each(b, start, end, func(field, wire, start, end int) {
+		bit := uint32(1) << (field & 31)
 		switch {
-		case (field == 1 || field == 2 || field == 4) && end-start >= 8:
+		case s.ids&bit != 0 && end-start >= 8:
 			m.ids = append(m.ids, start)
-		case (field == 7 || field == 8) && wire == 1:
+		case s.times&bit != 0 && wire == 1:
 			m.time(b, start)
-		case field == 9 && wire == 2:
+		case s.attributes&bit != 0 && wire == 2:
 			m.attribute(b, start, end)
-		case field == 11 && wire == 2: // event
+		case s.events&bit != 0 && wire == 2:
 			each(b, start, end, func(field, wire, start, end int) {
 				if field == 1 && wire == 1 {
 					m.time(b, start)

@@ -15,17 +15,6 @@ const (
 	revision = 54460
 )
 
-// contrib are the columns that the Go collector asks for before it inserts.
-var contrib = [][2]string{
-	{"Timestamp", "DateTime64(9)"}, {"TraceId", "String"}, {"SpanId", "String"}, {"ParentSpanId", "String"}, {"TraceState", "String"},
-	{"SpanName", "LowCardinality(String)"}, {"SpanKind", "LowCardinality(String)"}, {"ServiceName", "LowCardinality(String)"},
-	{"ResourceAttributes", "Map(LowCardinality(String), String)"}, {"ScopeName", "String"}, {"ScopeVersion", "String"},
-	{"SpanAttributes", "Map(LowCardinality(String), String)"}, {"Duration", "UInt64"}, {"StatusCode", "LowCardinality(String)"},
-	{"StatusMessage", "String"}, {"Events.Timestamp", "Array(DateTime64(9))"}, {"Events.Name", "Array(LowCardinality(String))"},
-	{"Events.Attributes", "Array(Map(LowCardinality(String), String))"}, {"Links.TraceId", "Array(String)"}, {"Links.SpanId", "Array(String)"},
-	{"Links.TraceState", "Array(String)"}, {"Links.Attributes", "Array(Map(LowCardinality(String), String))"},
-}
-
 // answer says to a query what a client needs in order to go on: who we are, and otherwise that there is nothing.
 func answer(w http.ResponseWriter, parameters url.Values, sql string) {
 	reply := reply{w: w, squeezed: parameters.Get("compress") == "1"}
@@ -36,7 +25,7 @@ func answer(w http.ResponseWriter, parameters url.Values, sql string) {
 		reply.block([]string{"displayName()", "version()", "revision()", "timezone()"}, []string{"String", "String", "UInt32", "String"},
 			[][]string{{"sink"}, {version}, {strconv.Itoa(revision)}, {"UTC"}})
 	case strings.HasPrefix(upper, "DESC"):
-		reply.describe()
+		reply.describe(columnsOf(sql))
 	case strings.Contains(upper, "VERSION()") && strings.Contains(upper, "TIMEZONE()"): // clickhouse-connect's greeting
 		w.Write([]byte(version + "\tUTC\n"))
 	case strings.Contains(upper, "SYSTEM.SETTINGS"):
@@ -51,12 +40,12 @@ type reply struct {
 	revision uint64
 }
 
-func (p reply) describe() {
+func (p reply) describe(columns [][2]string) {
 	names := []string{"name", "type", "default_type", "default_expression", "comment", "codec_expression", "ttl_expression"}
 	types, values := make([]string, len(names)), make([][]string, len(names))
 	for i := range names {
 		types[i] = "String"
-		for _, column := range contrib {
+		for _, column := range columns {
 			value := ""
 			if i < 2 {
 				value = column[i]
