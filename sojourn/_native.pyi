@@ -66,6 +66,19 @@ class Delivery:
         May be called once.
         """
 
+    def logs(self) -> _ArrowArray | None:
+        """The log records as a RecordBatch in the columns of `schema.OTEL_LOGS` (all but Collector); None if none. May be called once.
+
+        Beside them `_fact`, `_facets` and `_total_tokens` as for spans, and `_trace`, a dictionary<uint32, utf8> whose indices are
+        `_fact.trace`: the TraceId, else the LogTrace, else ''. Digest is unkeyed, the same in every process.
+
+        A LogTrace is the xxh3-128, in hex, of tenant \\0 project \\0 session id \\0 service \\0 minutes since 1970 in decimal.
+        """
+
+    def metrics(self) -> dict[str, _ArrowArray]:
+        """The metric points by table, each in the columns of its table in `schema.OTEL_METRICS` (all but Collector); tables without rows
+        are left out. May be called once."""
+
     def raw(self) -> list[tuple[str, builtins.bytes]]:
         """(signal, serialised request) of every request, for lanes made with raw=True."""
 
@@ -196,8 +209,8 @@ def encode_native(records: _ArrowArray, columns: Sequence[tuple[str, str]], comp
     """
 
 def facts(records: _ArrowArray, texts: Texts) -> _ArrowArray:
-    """Stored rows of `otel_traces` (columns by name) → RecordBatch with `_fact` and `_facets`, bit for bit what decoding gave,
-    but for `trace` (index of the row's trace id in order of first appearance)."""
+    """Stored rows of `otel_traces` or `otel_logs` (columns by name) → RecordBatch with `_fact` and `_facets`, bit for bit what decoding
+    gave, but for `trace` (index of the row's trace id, else log trace, in order of first appearance)."""
 
 def arrange(
     trace: _Numbers, span: _Numbers, parent: _Numbers, end: _Numbers, digest: _Numbers, bits: int

@@ -265,6 +265,11 @@ impl Dict {
         self.words.hash(index)
     }
 
+    /// The text of the last row.
+    pub fn newest(&self) -> &[u8] {
+        self.rows.last().map_or(&[], |&row| self.words.get(row))
+    }
+
     pub fn mark(&self) -> (usize, u32) {
         (self.rows.len(), self.words.len())
     }

@@ -57,9 +57,9 @@ impl Delivery {
         }
     }
 
-    /// The decoded group, once; None if it was taken already or the lane does not decode.
-    pub fn group(&self) -> Option<Box<Group>> {
-        self.content().group.take()
+    /// Takes something out of the decoded group; None if the lane does not decode, or it was settled.
+    pub fn take<T>(&self, out: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        self.content().group.as_deref_mut().map(out)
     }
 
     /// The serialised requests, where they are kept.

@@ -1,4 +1,4 @@
-//! Stored rows of `otel_traces` → the packed rows that decoding and settling made of them, bit for bit but for the number of the trace.
+//! Stored rows of `otel_traces` or `otel_logs` → the packed rows that decoding and settling made of them, bit for bit but for the number of the trace.
 
 mod read;
 
@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, Field, Schema};
 use hashbrown::HashMap;
 use read::{Lists, Texted, integers};
 
+use crate::logs::sent;
 use crate::parts::{list, rows_of};
 use crate::schema::{Facet, Fact, KINDS, NO_KIND};
 use crate::texts::{Open, Texts};
@@ -20,8 +21,15 @@ pub fn facts(records: &RecordBatch, texts: &Texts) -> Result<RecordBatch, String
     let rows = records.num_rows();
     let mut facts = vec![Fact::default(); rows];
     numbers(records, &mut facts)?;
-    ids(records, &mut facts)?;
-    names(records, &mut texts, &mut facts)?;
+    let name = if records.column_by_name("LogTrace").is_some() {
+        record_ids(records, &mut facts)?;
+        "Event"
+    } else {
+        span_times(records, &mut facts)?;
+        span_ids(records, &mut facts)?;
+        "SpanName"
+    };
+    names(records, name, &mut texts, &mut facts)?;
     owners(records, &mut texts, &mut facts)?;
     let packed = facts.iter().flat_map(Fact::pack).collect();
     let (facets, ends) = facets(records, &mut texts)?;
@@ -49,7 +57,6 @@ fn set(records: &RecordBatch, name: &str, facts: &mut [Fact], put: impl Fn(&mut 
 
 fn numbers(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
     set(records, "Timestamp", facts, |fact, value| fact.start = value)?;
-    set(records, "Duration", facts, |fact, value| fact.end = fact.start.wrapping_add(value))?;
     set(records, "Arrival", facts, |fact, value| fact.arrival = value)?;
     set(records, "Flags", facts, |fact, value| fact.flags = value as u32)?;
     set(records, "IdClass", facts, |fact, value| fact.id_class = value as u8)?;
@@ -60,13 +67,38 @@ fn numbers(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
     set(records, "CacheReadTokens", facts, |fact, value| fact.cache_read = value as u32)?;
     set(records, "CacheWriteTokens", facts, |fact, value| fact.cache_write = value as u32)?;
     set(records, "ReasoningTokens", facts, |fact, value| fact.reasoning = value as u32)?;
+    Ok(())
+}
+
+fn span_times(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
+    set(records, "Duration", facts, |fact, value| fact.end = fact.start.wrapping_add(value))?;
     for (fact, version) in facts.iter_mut().zip(read::versions(records, "Version")?) {
         (fact.digest, fact.sent_end) = (version as u64, (version >> 64) as u64);
     }
     Ok(())
 }
 
-fn ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
+/// A record is its own span: an instant, known by its digest, below the span that it names.
+fn record_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
+    set(records, "Digest", facts, |fact, value| fact.digest = value as u64)?;
+    let (traces, log_traces) = (Texted::of(records, "TraceId")?, Texted::of(records, "LogTrace")?);
+    let spans = Texted::of(records, "SpanId")?;
+    let mut numbers = HashMap::new();
+    for (row, fact) in facts.iter_mut().enumerate() {
+        let trace = match traces.get(row) {
+            b"" => log_traces.get(row),
+            id => id,
+        };
+        let next = numbers.len() as u32;
+        fact.trace = *numbers.entry(trace).or_insert(next);
+        (fact.span, fact.end) = (fact.digest, fact.start);
+        fact.sent_end = sent(fact.start, fact.flags, fact.arrival);
+        fact.parent = unhex(spans.get(row));
+    }
+    Ok(())
+}
+
+fn span_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
     let (traces, spans, parents) = (
         Texted::of(records, "TraceId")?,
         Texted::of(records, "SpanId")?,
@@ -87,10 +119,10 @@ fn unhex(text: &[u8]) -> u64 {
     u64::from_str_radix(text, 16).unwrap_or_default()
 }
 
-fn names(records: &RecordBatch, texts: &mut Open<'_>, facts: &mut [Fact]) -> Result<(), String> {
+fn names(records: &RecordBatch, name: &str, texts: &mut Open<'_>, facts: &mut [Fact]) -> Result<(), String> {
     type Put = fn(&mut Fact, u64);
     let columns: [(&str, Put); 10] = [
-        ("SpanName", |fact, hash| fact.name = hash),
+        (name, |fact, hash| fact.name = hash),
         ("UserId", |fact, hash| fact.user = hash),
         ("ServiceName", |fact, hash| fact.service = hash),
         ("ScopeName", |fact, hash| fact.scope = hash),

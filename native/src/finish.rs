@@ -72,47 +72,65 @@ pub fn batch(columns: Columns) -> Result<RecordBatch, ArrowError> {
         Arc::new(Int64Array::from(columns.totals)),
     ];
     let names = OTEL_TRACES.into_iter().chain(["_fact", "_facets", "_total_tokens"]);
+    records(names.map(str::to_string).zip(arrays).collect())
+}
+
+/// Columns as a batch; none of them has nulls.
+pub fn records(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
+    let (names, arrays): (Vec<String>, Vec<ArrayRef>) = columns.into_iter().unzip();
     let fields: Vec<Field> = names
+        .into_iter()
         .zip(&arrays)
         .map(|(name, array)| Field::new(name, array.data_type().clone(), false))
         .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
 }
 
-fn time(times: Vec<i64>) -> ArrayRef {
+/// The columns of a table in the order of its schema. An error if one is missing.
+pub fn ordered(names: &[&str], columns: &[(&'static str, ArrayRef)]) -> Result<Vec<(String, ArrayRef)>, ArrowError> {
+    let find = |name: &&str| {
+        let found = columns.iter().find(|(of, _)| of == name);
+        let (_, array) = found.ok_or_else(|| ArrowError::SchemaError(format!("column {name} is missing")))?;
+        debug_assert_eq!(array.null_count(), 0);
+        Ok(((*name).to_string(), Arc::clone(array)))
+    };
+    names.iter().map(find).collect()
+}
+
+pub fn time(times: Vec<i64>) -> ArrayRef {
     Arc::new(PrimitiveArray::<TimestampNanosecondType>::new(times.into(), None).with_timezone("UTC"))
 }
 
-fn codes(rows: Vec<u32>, words: &[&str]) -> Result<ArrayRef, ArrowError> {
+pub fn codes(rows: Vec<u32>, words: &[&str]) -> Result<ArrayRef, ArrowError> {
     dictionary(rows, Arc::new(StringArray::from(words.to_vec())))
 }
 
 /// The columns that stand in the packed rows.
 #[derive(Default)]
-struct Facts {
-    packed: Vec<u8>,
-    start: Vec<i64>,
-    duration: Vec<u64>,
-    arrival: Vec<i64>,
-    trace: Vec<u32>,
-    flags: Vec<u32>,
-    kind: Vec<u32>,
-    id_class: Vec<u8>,
-    cost_source: Vec<u8>,
-    input_tokens: Vec<u32>,
-    output_tokens: Vec<u32>,
-    cache_read: Vec<u32>,
-    cache_write: Vec<u32>,
-    reasoning: Vec<u32>,
-    cost: Vec<i64>,
-    span: Text,
-    parent: Text,
-    version: Vec<u8>,
+pub struct Facts {
+    pub packed: Vec<u8>,
+    pub start: Vec<i64>,
+    pub duration: Vec<u64>,
+    pub arrival: Vec<i64>,
+    pub trace: Vec<u32>,
+    pub flags: Vec<u32>,
+    pub kind: Vec<u32>,
+    pub id_class: Vec<u8>,
+    pub cost_source: Vec<u8>,
+    pub input_tokens: Vec<u32>,
+    pub output_tokens: Vec<u32>,
+    pub cache_read: Vec<u32>,
+    pub cache_write: Vec<u32>,
+    pub reasoning: Vec<u32>,
+    pub cost: Vec<i64>,
+    pub span: Text,
+    pub parent: Text,
+    pub version: Vec<u8>,
 }
 
 impl Facts {
     /// One pass: the rows are larger than the cache.
-    fn of(facts: &[Fact]) -> Self {
+    pub fn of(facts: &[Fact]) -> Self {
         let mut columns = Self::with_capacity(facts.len());
         for fact in facts {
             columns.push(fact);

@@ -73,8 +73,8 @@ impl Gathering {
     /// Adds one request. On Err everything is as before.
     pub fn take(&mut self, settings: &Settings, signal: Signal, body: &[u8], arrival: i64, wait: bool) -> Result<Receipt, Refusal> {
         let (taken, rows) = match &mut self.content.group {
-            Some(group) if signal == Signal::Traces => decode(group, body, arrival)?,
-            _ => count(settings.raw, signal, body)?,
+            Some(group) => decode(group, signal, body, arrival)?,
+            None => count(settings.raw, signal, body)?,
         };
         if rows == 0 {
             return Ok(Receipt { taken, verdict: None });
@@ -95,10 +95,10 @@ impl Gathering {
     }
 }
 
-fn decode(group: &mut Group, body: &[u8], arrival: i64) -> Result<(Taken, usize), Refusal> {
+fn decode(group: &mut Group, signal: Signal, body: &[u8], arrival: i64) -> Result<(Taken, usize), Refusal> {
     let before = group.rows();
     // A defect in decoding must cost this request only, not the lane, whose lock is held here.
-    let taken = catch_unwind(AssertUnwindSafe(|| group.take_traces(body, arrival)))
+    let taken = catch_unwind(AssertUnwindSafe(|| group.take(signal, body, arrival)))
         .map_err(|_| Refusal::Never("decoding failed: this is a defect of the collector, please report it".into()))??;
     Ok((taken, group.rows().saturating_sub(before)))
 }

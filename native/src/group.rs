@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 
 use crate::columns::{Dict, Text, Words};
 use crate::lift::{Lifts, Plan};
+use crate::logs::{self, Logs};
 use crate::maps::{Attributes, Resources};
+use crate::metrics::{self, Metrics};
 use crate::parts::{Events, Facets, Links, Traces};
 use crate::schema::{Fact, KINDS};
 use crate::texts::Texts;
 use crate::traces;
-use crate::wire::Bad;
+use crate::wire::{Bad, Signal};
 
 pub const SPAN_KINDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
 pub const STATUS_CODES: [&str; 3] = ["Unset", "Ok", "Error"];
@@ -30,6 +33,9 @@ pub struct Group {
     pub(crate) plan: Arc<Plan>,
     texts: Arc<Texts>,
     pub(crate) columns: Columns,
+    /// Boxes that are there once they are needed: most groups have spans alone.
+    logs: Option<Box<Logs>>,
+    metrics: Option<Box<Metrics>>,
 }
 
 /// One row per span in each of them, but for what is inside of dictionaries and lists.
@@ -72,11 +78,21 @@ impl Group {
             plan,
             texts,
             columns: Columns::new(),
+            logs: None,
+            metrics: None,
         }
     }
 
     /// Decodes a request behind the others. All or nothing: on an error the group is as before. `arrival` in ns since 1970.
-    pub fn take_traces(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+    pub fn take(&mut self, signal: Signal, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+        match signal {
+            Signal::Traces => self.take_traces(body, arrival),
+            Signal::Logs => self.take_logs(body, arrival),
+            Signal::Metrics => self.take_metrics(body, arrival),
+        }
+    }
+
+    fn take_traces(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
         let mark = self.columns.mark();
         match traces::decode(&self.plan, &mut self.columns, body, arrival) {
             Ok(taken) => {
@@ -90,18 +106,58 @@ impl Group {
         }
     }
 
+    fn take_logs(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+        let logs = self.logs.get_or_insert_default();
+        let mark = logs.mark();
+        match logs::decode(&self.plan, logs, body, arrival) {
+            Ok(taken) => {
+                logs.remember(&mark, &self.texts);
+                Ok(taken)
+            }
+            Err(broken) => {
+                logs.truncate(&mark);
+                Err(broken.into())
+            }
+        }
+    }
+
+    fn take_metrics(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+        let metrics = self.metrics.get_or_insert_default();
+        let mark = metrics.mark();
+        metrics::decode(&self.plan, metrics, body, arrival).map_err(|broken| {
+            metrics.truncate(&mark);
+            broken.into()
+        })
+    }
+
     pub fn rows(&self) -> usize {
-        self.columns.facts.len()
+        let (logs, metrics) = (self.logs.as_deref(), self.metrics.as_deref());
+        self.columns.facts.len() + logs.map_or(0, Logs::rows) + metrics.map_or(0, Metrics::rows)
     }
 
     /// Bytes of memory that the rows take.
     pub fn bytes(&self) -> usize {
-        self.columns.bytes()
+        let (logs, metrics) = (self.logs.as_deref(), self.metrics.as_deref());
+        self.columns.bytes() + logs.map_or(0, Logs::bytes) + metrics.map_or(0, Metrics::bytes)
     }
 
-    /// The columns of `Delivery.traces()`.
-    pub fn finish(self) -> Result<RecordBatch, String> {
-        crate::finish::batch(self.columns).map_err(|error| format!("cannot finish a group: {error}"))
+    /// The columns of `Delivery.traces()`, once.
+    pub fn traces(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        if self.columns.facts.is_empty() {
+            return Ok(None);
+        }
+        crate::finish::batch(std::mem::replace(&mut self.columns, Columns::new())).map(Some)
+    }
+
+    /// The columns of `Delivery.logs()`, once.
+    pub fn logs(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        let logs = self.logs.take().filter(|logs| logs.rows() > 0);
+        logs.map(|logs| logs::batch(*logs)).transpose()
+    }
+
+    /// The tables of `Delivery.metrics()`, once.
+    pub fn metrics(&mut self) -> Result<Vec<(&'static str, RecordBatch)>, ArrowError> {
+        self.metrics.take().map_or(Ok(Vec::new()), |metrics| metrics::batches(*metrics))
     }
 }
 

@@ -1,9 +1,11 @@
 //! The native core: sockets, wire format, columns. It knows nothing of pipelines; Python knows nothing of sockets.
 
 pub mod block;
+mod bounds;
 pub mod clock;
 mod columns;
 pub mod delivery;
+mod digest;
 pub mod facts;
 mod finish;
 pub mod gathering;
@@ -12,8 +14,10 @@ pub mod intake;
 pub mod json;
 pub mod lane;
 pub mod lift;
+mod logs;
 mod maps;
 pub mod meters;
+mod metrics;
 mod parts;
 #[cfg(feature = "python")]
 mod python;
@@ -23,6 +27,8 @@ pub mod server;
 pub mod shelf;
 mod signal;
 pub mod slots;
+mod sources;
+mod telling;
 pub mod texts;
 mod traces;
 pub mod trees;

@@ -8,13 +8,17 @@ mod found;
 mod inside;
 mod parse;
 mod reading;
+pub mod records;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use clean::Placeholders;
+use records::Record;
 
-pub use found::{Found, TOOL};
+use crate::values::AnyValue;
+
+pub use found::{Found, LLM, TOOL, is_model};
 
 /// Columns of one text each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub enum Use {
     /// Some values say that the span is no model call, whatever else it says.
     NeverModel,
     Error,
+    /// Says that the session ends with this span.
+    Ended,
     Input {
         user: bool,
     },
@@ -121,6 +127,8 @@ pub struct Plan {
     numbered: Vec<Numbered>,
     /// By event name: attribute key and use.
     events: HashMap<Box<[u8]>, Vec<EventUse>>,
+    /// By event name.
+    records: HashMap<Box<[u8]>, Record>,
     paths: Vec<Box<str>>,
     kinds: Vec<Vec<(Box<[u8]>, u8)>>,
     never_model: Vec<Box<[u8]>>,
@@ -147,9 +155,25 @@ impl Plan {
         self.placeholders.valid(text)
     }
 
+    /// The session id that a value is, and whether it had to be shortened.
+    pub fn session_id<'a>(&self, value: &AnyValue<'a>) -> Option<(Cow<'a, [u8]>, bool)> {
+        let id = clean::scalar(value).and_then(|id| self.valid(id))?;
+        Some(clean::session_id(id, self.id_max_length))
+    }
+
     /// Whether the plan wants anything of events of this name.
     pub fn lifts_event(&self, name: &[u8]) -> bool {
         self.events.contains_key(name)
+    }
+
+    /// What log records of this event tell beside their attributes.
+    pub fn record(&self, event: &[u8]) -> Option<&Record> {
+        self.records.get(event)
+    }
+
+    /// The mark that an event of this name is, if any.
+    pub fn mark(&self, event: &[u8]) -> u32 {
+        self.records.get(event).map_or(0, |record| record.flags & records::MARKS)
     }
 
     /// Everything that the plan wants of an attribute key of a span.

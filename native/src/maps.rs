@@ -6,6 +6,13 @@ use arrow_array::{ArrayRef, MapArray, StructArray};
 use arrow_schema::{ArrowError, DataType, Field, Fields};
 
 use crate::columns::{Offsets, Text, Words, dictionary, same};
+use crate::lift::clean;
+use crate::schema::flags;
+use crate::values::{AnyValue, MAX_VALUE, key_value};
+use crate::wire::{Broken, each};
+
+/// Attributes that are stored per span, event, link, record, point and resource.
+pub const MAX_ATTRIBUTES: usize = 1024;
 
 /// The keys of a map column. Keys of one map are distinct: the first occurrence counts.
 #[derive(Default)]
@@ -201,6 +208,26 @@ impl Resources {
         let values = dictionary(self.rows, self.values.finish()?)?;
         map(self.ends, self.keys.finish()?, values)
     }
+
+    /// The distinct keys and values, for `repeated`.
+    pub fn words(self) -> Result<(ArrayRef, ArrayRef), ArrowError> {
+        Ok((self.keys.words.finish()?, self.values.finish()?))
+    }
+}
+
+/// A map column with one encoded map per row, over words that are arrays already.
+pub fn repeated<'a>(maps: impl Iterator<Item = &'a Resource>, keys: &ArrayRef, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let (mut key_rows, mut value_rows, mut ends) = (Vec::new(), Vec::new(), Offsets::default());
+    for map in maps {
+        key_rows.extend_from_slice(&map.keys);
+        value_rows.extend_from_slice(&map.values);
+        ends.push(key_rows.len());
+    }
+    map(
+        ends,
+        dictionary(key_rows, Arc::clone(keys))?,
+        dictionary(value_rows, Arc::clone(values))?,
+    )
 }
 
 fn map(ends: Offsets, keys: ArrayRef, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -212,6 +239,58 @@ fn map(ends: Offsets, keys: ArrayRef, values: ArrayRef) -> Result<ArrayRef, Arro
     let ends = ends.finish(keys.len())?;
     let pairs = StructArray::try_new(fields, vec![keys, values], None)?;
     Ok(Arc::new(MapArray::try_new(Arc::new(entries), ends, pairs, None, false)?))
+}
+
+/// Stores the attributes of a message (field `number`) as the next map, shows each to `look`, and gives flags back.
+pub fn attributes_of<'a>(
+    attributes: &mut Attributes,
+    message: &'a [u8],
+    number: u32,
+    mut look: impl FnMut(&'a [u8], &AnyValue<'a>),
+) -> Result<u32, Broken> {
+    let (mut flag, mut position) = (0, 0);
+    attributes.start();
+    each(message, number, |pair| {
+        let (key, value) = key_value(pair)?;
+        look(key, &value);
+        if attributes.open() >= MAX_ATTRIBUTES {
+            flag |= flags::TRUNCATED;
+            return Ok(());
+        }
+        let word = attributes.key(position, key);
+        position += 1;
+        if attributes.first(word) {
+            flag |= store(attributes, word, &value)?;
+        }
+        Ok(())
+    })?;
+    attributes.end();
+    Ok(flag)
+}
+
+/// Adds an entry of the map under construction, and gives flags back.
+#[inline]
+pub fn store(attributes: &mut Attributes, word: u32, value: &AnyValue<'_>) -> Result<u32, Broken> {
+    let mut flag = 0;
+    match *value {
+        AnyValue::Text(text) if text.len() <= MAX_VALUE => attributes.values.values.extend_from_slice(text),
+        _ => flag = write_value(value, &mut attributes.values.values)?,
+    }
+    attributes.values.close();
+    attributes.entry(word);
+    Ok(flag)
+}
+
+/// Appends a value as text, at most `MAX_VALUE` bytes of it.
+pub fn write_value(value: &AnyValue<'_>, out: &mut Vec<u8>) -> Result<u32, Broken> {
+    let start = out.len();
+    value.write(out)?;
+    if out.len() - start <= MAX_VALUE {
+        return Ok(0);
+    }
+    let kept = clean::cut_bytes(&out[start..], MAX_VALUE).len();
+    out.truncate(start + kept);
+    Ok(flags::TRUNCATED)
 }
 
 #[cfg(test)]

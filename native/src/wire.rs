@@ -2,6 +2,8 @@
 //!
 //! Encoding: <https://protobuf.dev/programming-guides/encoding/>
 
+use std::borrow::Cow;
+
 /// The three kinds of telemetry that OTLP carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -102,6 +104,11 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// The next field's number and value, None at the end of the message.
     #[inline(always)] // called, it costs twice as much
     pub fn take(&mut self) -> Result<Option<(u32, Value<'a>)>, Broken> {
@@ -157,6 +164,11 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     pub fn fixed64(&mut self) -> Result<u64, Broken> {
         Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    #[inline]
+    pub fn fixed32(&mut self) -> Result<u32, Broken> {
+        Ok(u32::from_le_bytes(self.array()?))
     }
 
     #[inline(always)]
@@ -250,6 +262,30 @@ pub fn each<'a>(message: &'a [u8], number: u32, mut take: impl FnMut(&'a [u8]) -
         }
     }
     Ok(())
+}
+
+/// The message field `number`; occurrences of a field that should be there once are merged, which for protobuf is to join their bytes.
+pub fn merged(message: &[u8], number: u32) -> Result<Cow<'_, [u8]>, Broken> {
+    let mut found = Cow::Borrowed(&[][..]);
+    each(message, number, |part| {
+        if found.is_empty() {
+            found = Cow::Borrowed(part);
+        } else {
+            found.to_mut().extend_from_slice(part);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The last text or bytes in field `number`, empty if there are none.
+pub fn last(message: &[u8], number: u32) -> Result<&[u8], Broken> {
+    let mut found: &[u8] = &[];
+    each(message, number, |part| {
+        found = part;
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn check(item: &[u8]) -> Result<u64, Broken> {

@@ -60,15 +60,23 @@ def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
 
 
 def decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:
-    """The rows of a group by signal, for the paths that look inside."""
-    path = paths.get("traces")
-    if path is None or not (path.steps or any(not outlet.raw for outlet in path.outlets)):
-        return
-    spans = delivery.traces()
-    if spans is not None:
-        import pyarrow  # only here: a lane that forwards must not pay 50 MB for it
+    """The rows of a group for the paths that look inside: spans, then log records, then metric points."""
+    for signal in ("traces", "logs", "metrics"):
+        path = paths.get(signal)
+        if path is not None and (path.steps or any(not outlet.raw for outlet in path.outlets)):
+            for table, records in _tables(delivery, signal):
+                import pyarrow  # only here: a lane that forwards must not pay 50 MB for it
 
-        yield path, Batch("otel_traces", pyarrow.record_batch(spans))
+                yield path, Batch(table, pyarrow.record_batch(records))
+
+
+def _tables(delivery: _native.Delivery, signal: str) -> Iterator[tuple[str, object]]:
+    if signal == "metrics":
+        yield from sorted(delivery.metrics().items())
+        return
+    table, records = ("otel_traces", delivery.traces()) if signal == "traces" else ("otel_logs", delivery.logs())
+    if records is not None:
+        yield table, records
 
 
 def raw(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[Parcel]:

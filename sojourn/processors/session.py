@@ -1,4 +1,4 @@
-"""`session`: what each span says about its session, settled: whose it is, what kind it is, what it used.
+"""`session`: what each span and log record says about its session, settled: whose it is, what kind it is, what it used.
 
 It holds no state. Which session a *trace* is in follows from all its spans, and is decided where traces are folded (`aggregate`).
 """
@@ -68,6 +68,7 @@ class _Settle:
     def __init__(self, session: Session, host: Host) -> None:
         import pyarrow as pa
 
+        from sojourn.sessions.attributes import RECORDS
         from sojourn.sessions.packed import hashes
         from sojourn.sessions.settle import ADDITIVE_SCOPES, Providers
 
@@ -76,16 +77,24 @@ class _Settle:
         self._providers = Providers(host.texts)
         self._texts = host.texts
         self._scopes = hashes(host.texts, pa.array(ADDITIVE_SCOPES))
+        self._beside = {
+            part: hashes(host.texts, pa.array([event for event, record in RECORDS.items() if part in record.beside]))
+            for part in ("cached", "thoughts")
+        }
         self._agent_step = int(hashes(host.texts, pa.array(["agent_step"]))[0])
 
     def process(self, batch: Batch) -> Iterable[Batch]:
-        if batch.table != "otel_traces":
-            return (batch,)
-        return (Batch(batch.table, self._spans(batch.records)),)
+        if batch.table == "otel_traces":
+            return (Batch(batch.table, self._spans(batch.records)),)
+        if batch.table == "otel_logs":
+            return (Batch(batch.table, self._records(batch.records)),)
+        return (batch,)
 
     def _spans(self, records: Any) -> Any:
         import numpy as np
+        import pyarrow as pa
 
+        from sojourn.schema import KINDS
         from sojourn.sessions import settle
         from sojourn.sessions.packed import FACT, copy, view
 
@@ -96,20 +105,44 @@ class _Settle:
         settle.kinds(facts, self._agent_step)
         total = np.asarray(records.column("_total_tokens"))
         changed = settle.tokens(facts, total, np.isin(facts["scope"], self._scopes))
-        costs = settle.cost(facts)
+        kinds = {"Kind": pa.DictionaryArray.from_arrays(facts["kind"].astype("i4"), pa.array(KINDS))}
+        return self._settled(records, facts, (bool(changed.any()), *self._costs_and_providers(facts)), kinds)
+
+    def _records(self, records: Any) -> Any:
+        """Only records that tell a call have something to settle, and their kind is told by the names of their events alone."""
+        import numpy as np
+
+        from sojourn.sessions import settle
+        from sojourn.sessions.packed import FACT, copy, put, take, view
+
+        told = view(records.column("_fact"), FACT)
+        calls = np.flatnonzero(told["kind"] != settle.SPAN)
+        if not len(calls):
+            return records
+        facts, some = copy(told), take(told, calls)
+        total = np.asarray(records.column("_total_tokens")).take(calls)
+        cached, thoughts = (np.isin(some["name"], self._beside[part]) for part in ("cached", "thoughts"))
+        changed = settle.tokens(some, total, cached, thoughts)
+        costs, providers = self._costs_and_providers(some)
+        put(facts, calls, some)
+        return self._settled(records, facts, (bool(changed.any()), costs, providers), {})
+
+    def _costs_and_providers(self, facts: Any) -> tuple[bool, bool]:
+        """Settle both; whether any changed."""
+        from sojourn.sessions import settle
+
+        costs = bool(settle.cost(facts).any())
         told = facts["provider"].copy()
         facts["provider"] = self._providers.settle(told, facts["model"])
-        return self._with_columns(records, facts, bool(changed.any()), bool(costs.any()), bool((facts["provider"] != told).any()))
+        return costs, bool((facts["provider"] != told).any())
 
-    def _with_columns(self, records: Any, facts: Any, tokens: bool, costs: bool, providers: bool) -> Any:
-        """The columns that say the same as the settled facts."""
-        import pyarrow as pa
-
-        from sojourn.schema import KINDS
+    def _settled(self, records: Any, facts: Any, changed: tuple[bool, bool, bool], new: dict[str, Any]) -> Any:
+        """The columns that say the same as the settled facts, where tokens, costs or providers changed."""
         from sojourn.sessions.columns import replace, settled_costs, settled_providers, settled_tokens
         from sojourn.sessions.packed import column
 
-        new = {"_fact": column(facts), "Kind": pa.DictionaryArray.from_arrays(facts["kind"].astype("i4"), pa.array(KINDS))}
+        tokens, costs, providers = changed
+        new = {"_fact": column(facts), **new}
         if tokens:
             new |= settled_tokens(facts)
         if costs:

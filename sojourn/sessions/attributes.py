@@ -20,7 +20,7 @@ class Inside(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An attribute of the span's events of one name."""
+    """An attribute of the span's events of one name, or of log records that tell such an event (or a member of their body)."""
 
     event: str
     key: str
@@ -167,7 +167,12 @@ TOOL: list[Entry] = [
 TOOL_ENTITY: list[Entry] = ["traceloop.entity.name"]
 """Names the tool on spans of kind tool; there, else, what stands behind `execute_tool ` in the span's name."""
 
-RESPONSE: list[Entry] = ["gen_ai.response.id", "ai.response.id", "llm.response.id"]
+RESPONSE: list[Entry] = [
+    "gen_ai.response.id",
+    "ai.response.id",
+    "llm.response.id",
+    Event("claude_code.api_request", "request_id"),
+]
 RESPONSE_INSIDE: list[Entry] = inside("output.value", "id")
 """The provider's id of the response; OpenInference has it only in the raw response (believed of model spans alone)."""
 
@@ -381,6 +386,7 @@ USER_INPUT: list[Entry] = [
     Event("gen_ai.user.message", "content"),  # Strands, older OpenTelemetry
     Event("gen_ai.content.prompt", "gen_ai.prompt"),  # OpenLIT
     Event("gen_ai.client.inference.operation.details", "gen_ai.input.messages"),
+    *(Event(f"{agent}.user_prompt", "prompt") for agent in ("claude_code", "codex", "gemini_cli")),
 ]
 TOOL_INPUT: list[Entry] = [
     "gen_ai.tool.call.arguments",
@@ -390,6 +396,10 @@ TOOL_INPUT: list[Entry] = [
     "tool_arguments",
     "gen_ai.tool.input",
     Event("gen_ai.tool.message", "content"),
+    Event("claude_code.tool_result", "tool_input"),
+    Event("claude_code.tool_result", "tool_parameters"),
+    Event("codex.tool_result", "arguments"),
+    Event("gemini_cli.tool_call", "function_args"),
 ]
 """What a tool was given: an input to show, but no turn of a user."""
 
@@ -425,6 +435,8 @@ OUTPUT: list[Entry] = [
     Event("gen_ai.choice", "content"),
     Event("gen_ai.content.completion", "gen_ai.completion"),
     Event("gen_ai.client.inference.operation.details", "gen_ai.output.messages"),
+    Event("gemini_cli.api_response", "response_text"),
+    Event("codex.tool_result", "output"),
 ]
 
 TAGS: list[Entry] = [
@@ -459,6 +471,43 @@ METADATA_PREFIXES = (
 METADATA: list[Entry] = ["metadata", "langfuse.trace.metadata", "langfuse.observation.metadata", "braintrust.metadata", "latitude.metadata"]
 """JSON objects of metadata. What serves as session, session name, prompt name, user or tag is not told again as metadata."""
 
+ENDED: list[Entry] = ["session.end"]
+"""True on a span: the session ends with it."""
+
+
+class Record(NamedTuple):
+    """What log records of one event tell."""
+
+    kind: str = "span"
+    """llm or tool: the record tells a call, and its tokens and cost count. Else it tells none, whatever figures it carries."""
+    flag: str = ""
+    """A bit of `schema.FLAGS`: prompt, session_start or session_end."""
+    only: Mapping[str, tuple[str, ...]] = {}
+    """Attribute → values: if there are any, one must be there."""
+    failed: Mapping[str, tuple[str, ...]] = {}
+    """Attribute → values, each of which makes the record an error."""
+    beside: tuple[str, ...] = ()
+    """Parts that the figures leave out: `cached` of the input, `thoughts` of the output."""
+
+
+_FAILED = {"success": ("false",)}
+_COMPLETED = ("response.completed",)
+
+RECORDS: dict[str, Record] = {
+    "gemini_cli.api_response": Record("llm", beside=("thoughts",)),
+    "claude_code.api_request": Record("llm", beside=("cached",)),
+    "codex.sse_event": Record("llm", only={"event.kind": _COMPLETED, "kind": _COMPLETED}),
+    "gen_ai.client.inference.operation.details": Record("llm"),  # OpenTelemetry; Gemini CLI beside its own
+    "gemini_cli.tool_call": Record("tool", failed=_FAILED),
+    "claude_code.tool_result": Record("tool", failed=_FAILED),
+    "codex.tool_result": Record("tool", failed=_FAILED),
+    **{f"{agent}.user_prompt": Record(flag="prompt") for agent in ("claude_code", "codex", "gemini_cli")},
+    "session.start": Record(flag="session_start"),
+    "session.end": Record(flag="session_end"),
+}
+"""By event name: the attribute `event.name`, else the record's EventName. Where the body is a name of this table that ends in the event's
+(Claude Code: event.name `api_request`, body `claude_code.api_request`), the body is the name."""
+
 _COLUMNS: dict[str, list[Entry]] = {
     "session_name": SESSION_NAME,
     "prompt_name": PROMPT_NAME,
@@ -479,6 +528,7 @@ _COLUMNS: dict[str, list[Entry]] = {
     "input_cost": INPUT_COST,
     "output_cost": OUTPUT_COST,
     "error": ERROR,
+    "ended": ENDED,
     "never_model": NEVER_MODEL,
     "output": OUTPUT,
     "tags": TAGS,
@@ -516,6 +566,7 @@ def lift_plan(
         "max_future_skew": max_future_skew,
         "project": project or {"attribute": "service.namespace"},
         "columns": columns,
+        "records": {event: record._asdict() for event, record in RECORDS.items()},
         "resource_session": ["session.id"] if "session.id" in ids else [],
         **{name.lower(): list(texts) for name, texts in _texts()},
     }

@@ -87,6 +87,11 @@ def take(rows: Rows, index: Any) -> Rows:
     return out
 
 
+def put(rows: Rows, index: Any, values: Rows) -> None:
+    """`rows[index] = values`, which numpy does field by field."""
+    rows.view(f"V{rows.dtype.itemsize}")[index] = values.view(f"V{rows.dtype.itemsize}")
+
+
 def concat(*parts: Rows) -> Rows:
     """`np.concatenate` of rows of one dtype, 30 times faster than numpy's on structured arrays."""
     dtype = parts[0].dtype

@@ -105,11 +105,12 @@ def kinds(facts: Rows, agent_step: int) -> None:
     facts["kind"] = np.where(told, kind, guess)
 
 
-def tokens(facts: Rows, total: Any, additive_scope: Mask) -> Mask:
+def tokens(facts: Rows, total: Any, additive: Mask, thoughts_beside: Mask | None = None) -> Mask:
     """Make cached tokens part of the input and reasoning part of the output, as OpenTelemetry counts; gives the rows that changed.
 
-    `total` is the total the producer reports, -1 if it does not. It decides where it can; else the producer's scope; more cached than
-    input tokens prove that the input leaves them out.
+    `total` is the total the producer reports, -1 if it does not. It decides where it can; else whether the producer is known to leave
+    cached tokens out of the input (`additive`); more cached than input tokens prove it. Where `thoughts_beside`, the output leaves
+    reasoning out, whatever the total says.
     """
     read, written = facts["cache_read"].astype(np.int64), facts["cache_write"].astype(np.int64)
     thought = facts["reasoning"].astype(np.int64)
@@ -118,8 +119,10 @@ def tokens(facts: Rows, total: Any, additive_scope: Mask) -> Mask:
         return np.zeros(len(facts), bool)
     given, made = facts["input_tokens"].astype(np.int64), facts["output_tokens"].astype(np.int64)
     included = total == given + made
-    add = (cached > 0) & ((cached > given) | (~included & ((total == given + made + cached) | additive_scope)))
+    add = (cached > 0) & ((cached > given) | (~included & ((total == given + made + cached) | additive)))
     more = (thought > 0) & ((thought > made) | (~included & (total == given + made + thought)))
+    if thoughts_beside is not None:
+        more |= (thought > 0) & thoughts_beside
     most = np.iinfo(np.uint32).max
     facts["input_tokens"] = np.minimum(given + np.where(add, cached, 0), most)
     facts["output_tokens"] = np.minimum(made + np.where(more, thought, 0), most)

@@ -44,6 +44,12 @@ class Group:
     def traces(self) -> pa.RecordBatch | None:
         return rows(*self._names) if self._names else None
 
+    def logs(self) -> None:
+        return None
+
+    def metrics(self) -> dict[str, pa.RecordBatch]:
+        return {}
+
     def raw(self) -> list[tuple[str, bytes]]:
         return list(self._raw)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -13,6 +16,7 @@ from sojourn import _native, schema
 from sojourn.sessions.attributes import lift_plan
 from tests.native.wire import AT, PROTOBUF
 
+SIGNALS = {ExportTraceServiceRequest: "traces", ExportLogsServiceRequest: "logs", ExportMetricsServiceRequest: "metrics"}
 FACT = np.dtype(list(schema.FACT))
 FACET = np.dtype(list(schema.FACET))
 TRACE, SPAN = b"\x01" * 16, b"\x02" * 8
@@ -26,22 +30,44 @@ class Decoder:
         limits: dict[str, Any] = {"flush_interval": 60.0, "flush_rows": 1 << 30, "flush_bytes": 1 << 30, "queue_bytes": 1 << 30}
         self._lane = _native.Lane(texts=self.texts, lift=lift_plan(**plan), **limits)
 
-    def push(self, request: ExportTraceServiceRequest | bytes, content_type: str = PROTOBUF, at: int = AT) -> None:
+    def push(self, request: Message | bytes, content_type: str = PROTOBUF, at: int = AT, signal: str = "") -> None:
+        """Bytes are a request of `signal`, by default of traces."""
         body = request if isinstance(request, bytes) else request.SerializeToString()
-        self._lane.push("traces", body, content_type, at)
+        self._lane.push(signal or SIGNALS.get(type(request), "traces"), body, content_type, at)
+
+    def group(self) -> _native.Delivery | None:
+        self._lane.flush()
+        return self._lane.next(0)
 
     def columns(self) -> pa.RecordBatch | None:
-        self._lane.flush()
-        group = self._lane.next(0)
-        if group is None:
-            return None
-        traces = group.traces()
-        group.commit()
-        return None if traces is None else pa.record_batch(traces)
+        """The spans of the group."""
+        group = self.group()
+        return _taken(group, group and group.traces())
+
+    def logs(self) -> pa.RecordBatch | None:
+        """The log records of the group."""
+        group = self.group()
+        return _taken(group, group and group.logs())
+
+    def metrics(self) -> dict[str, pa.RecordBatch]:
+        """The points of the group by kind: gauge, sum, …"""
+        group = self.group()
+        tables = group.metrics() if group else {}
+        return {table.removeprefix("otel_metrics_"): pa.record_batch(records) for table, records in tables.items()}
 
     def text(self, value: int) -> str | None:
         found: str | None = pa.array(self.texts.lookup(np.array([value], np.uint64)))[0].as_py()
         return found
+
+
+def _taken(group: _native.Delivery | None, records: Any) -> pa.RecordBatch | None:
+    if group is not None:
+        group.commit()
+    if records is None:
+        return None
+    batch = pa.record_batch(records)
+    batch.validate(full=True)
+    return batch
 
 
 def decode(*requests: ExportTraceServiceRequest | bytes, **plan: Any) -> pa.RecordBatch:

@@ -8,6 +8,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -193,7 +194,7 @@ def test_damaged_requests_are_taken_or_leave_no_trace(message: ExportTraceServic
         columns.validate(full=True)
 
 
-def _json(message: ExportTraceServiceRequest) -> bytes:
+def as_json(message: Message) -> bytes:
     from google.protobuf import json_format
 
     tree = json_format.MessageToDict(message, use_integers_for_enums=True)
@@ -214,7 +215,7 @@ def _hex_ids(node: Any) -> Any:
 def test_json_is_read_as_protobuf_is(message: ExportTraceServiceRequest) -> None:
     """OTLP/JSON of a message gives the columns of the message."""
     decoder, other = Decoder(), Decoder()
-    decoder.push(_json(message), JSON)
+    decoder.push(as_json(message), JSON)
     other.push(message)
     found, expected = decoder.columns(), other.columns()
     if expected is None:

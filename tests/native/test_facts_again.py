@@ -18,8 +18,8 @@ from tests.recordings import tape
 UNSETTLED = ("SpanKind", "ResourceAttributes", "SpanAttributes", "_fact", "_facets", "_total_tokens")
 
 
-def again(columns: pa.RecordBatch, texts: _native.Texts) -> pa.RecordBatch:
-    return pa.record_batch(_native.facts(columns.drop_columns(list(UNSETTLED)), texts))
+def again(columns: pa.RecordBatch, texts: _native.Texts, without: tuple[str, ...] = UNSETTLED) -> pa.RecordBatch:
+    return pa.record_batch(_native.facts(columns.drop_columns(list(without)), texts))
 
 
 def same(columns: pa.RecordBatch, texts: _native.Texts) -> None:

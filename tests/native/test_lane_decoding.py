@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sojourn import _native
 from sojourn.sessions.attributes import lift_plan
-from tests.native.wire import AT, JSON, LIMITS, PROTOBUF, HttpServer, raw_lane, records, serving, spans
+from tests.native.wire import AT, JSON, LIMITS, PROTOBUF, HttpServer, points, raw_lane, records, serving, spans
 
 
 def decoding_lane(**settings: Any) -> _native.Lane:
@@ -69,13 +69,19 @@ def test_columns_and_bytes_together() -> None:
     assert group.raw() == [("traces", spans(2, "a")), ("logs", records(3))]
 
 
-def test_logs_in_a_lane_that_has_no_columns_for_them() -> None:
-    """They are counted, and the sender is told that they are not stored."""
+def test_all_signals_are_taken() -> None:
+    """Rows of a group are spans, log records and metric points together; the answer is a full success, and they are counted."""
     lane = decoding_lane()
-    with serving({"logs": [lane]}) as native:
-        answer = HttpServer(native, lane).post("/v1/logs", records(2))
-    assert b"logs are not stored" in answer.content
-    assert lane.stats()["queued_rows"] == 0
+    bodies = {"traces": spans(1, "a"), "logs": records(2), "metrics": points(3)}
+    with serving({signal: [lane] for signal in bodies}) as native:
+        server = HttpServer(native, lane)
+        answers = [server.post(f"/v1/{signal}", body) for signal, body in bodies.items()]
+        stats = native.stats()
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, b"")] * 3
+    assert lane.stats()["queued_rows"] == 6
+    assert stats['otelcol_receiver_accepted_log_records_total{transport="http"}'] == 2
+    assert stats['otelcol_receiver_accepted_metric_points_total{transport="http"}'] == 3
+    assert [pa.record_batch(table).num_rows for table in cut(lane).metrics().values()] == [3]
 
 
 def test_what_one_lane_stores_is_not_rejected() -> None:

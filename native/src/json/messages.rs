@@ -342,6 +342,28 @@ pub fn enum_value(name: &str) -> u64 {
         "SPAN_KIND_CLIENT" => 3,
         "SPAN_KIND_PRODUCER" => 4,
         "SPAN_KIND_CONSUMER" => 5,
-        _ => 0,
+        _ => name.strip_prefix("SEVERITY_NUMBER_").map_or(0, severity),
+    }
+}
+
+/// `TRACE` is 1, `TRACE2` 2, … `FATAL4` 24.
+fn severity(name: &str) -> u64 {
+    let bare = name.trim_end_matches(['2', '3', '4']);
+    let step = name[bare.len()..].parse().unwrap_or(1);
+    let level = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+        .iter()
+        .position(|known| *known == bare);
+    level.filter(|_| step <= 4).map_or(0, |level| 4 * level as u64 + step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enum_value;
+
+    #[test]
+    fn severities_have_names() {
+        let names = ["TRACE", "INFO2", "ERROR", "FATAL4", "FATAL44", "LOUD", ""];
+        let found = names.map(|name| enum_value(&format!("SEVERITY_NUMBER_{name}")));
+        assert_eq!(found, [1, 10, 17, 24, 0, 0, 0]);
     }
 }

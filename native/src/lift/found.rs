@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use super::clean;
 use super::inside::{self, Members};
 use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, value_at};
+use super::records;
 use super::{COUNT_SLOTS, CountSlot, Entry, Plan, TEXT_SLOTS, TextSlot, Use};
 use crate::schema::{NO_KIND, flags};
 use crate::values::AnyValue;
 
 mod told;
 
-pub use told::TOOL;
-use told::is_model;
+pub use told::{LLM, TOOL, is_model};
 
 /// Bytes that mostly stand in the request, seldom in a text of their own.
 pub type Bytes<'a> = Cow<'a, [u8]>;
@@ -91,6 +91,11 @@ impl<'a> Found<'a> {
         self.flags |= flag;
     }
 
+    /// Takes flags back.
+    pub fn unflag(&mut self, flag: u32) {
+        self.flags &= !flag;
+    }
+
     pub fn flags(&self) -> u32 {
         self.flags
     }
@@ -108,6 +113,7 @@ impl<'a> Found<'a> {
                 self.never_model |= matches!(*value, AnyValue::Text(text) if plan.never_model.iter().any(|name| **name == *text))
             }
             Use::Error => self.flags |= flags::ERROR,
+            Use::Ended => self.flags |= if records::says(value, b"true") { flags::SESSION_END } else { 0 },
             Use::Input { user } => self.input(plan, entry, user, value),
             Use::Output => self.output(plan, entry, value),
             Use::Tags => self.tags(plan, value),
@@ -128,6 +134,14 @@ impl<'a> Found<'a> {
                 number
             };
             self.take(plan, &entry, key, value);
+        }
+    }
+
+    /// Takes an attribute into account that may only name the session; `take_session` alone makes room for the next.
+    #[inline]
+    pub fn take_id(&mut self, plan: &Plan, entry: &Entry, key: &'a [u8], value: &AnyValue<'a>) {
+        if let Use::Session { class } = entry.what {
+            self.session(plan, entry, class, key, value);
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::clean::Placeholders;
+use super::records::{Condition, Record};
 use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use, identifies};
-use crate::schema::KINDS;
+use crate::schema::{KINDS, flags};
 
 type Read<T> = Result<T, String>;
 
@@ -20,6 +21,7 @@ pub fn plan(json: &str) -> Read<Plan> {
         keys: HashMap::new(),
         numbered: Vec::new(),
         events: HashMap::new(),
+        records: records(object(member(root, "records")?)?)?,
         paths: vec!["".into()],
         kinds: Vec::new(),
         never_model: texts(member(root, "never_model")?)?.collect(),
@@ -95,6 +97,7 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
         "kind" => Use::Kind(kinds(plan, object(member(from, "values")?)?)?),
         "never_model" => Use::NeverModel,
         "error" => Use::Error,
+        "ended" => Use::Ended,
         "input" => Use::Input {
             user: from.get("user") == Some(&Value::Bool(true)),
         },
@@ -108,15 +111,43 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
 fn kinds(plan: &mut Plan, values: &Map<String, Value>) -> Read<u16> {
     let mut table = Vec::new();
     for (value, kind) in values {
-        let kind = text(kind)?;
-        let code = KINDS
-            .iter()
-            .position(|&known| known == kind)
-            .ok_or_else(|| format!("no such kind: {kind}"))?;
-        table.push((value.to_ascii_lowercase().as_bytes().into(), code as u8));
+        table.push((value.to_ascii_lowercase().as_bytes().into(), kind_code(text(kind)?)?));
     }
     plan.kinds.push(table);
     u16::try_from(plan.kinds.len() - 1).map_err(|_| "too many kinds".to_string())
+}
+
+fn kind_code(kind: &str) -> Read<u8> {
+    let code = KINDS.iter().position(|&known| known == kind);
+    code.map(|code| code as u8).ok_or_else(|| format!("no such kind: {kind}"))
+}
+
+fn records(from: &Map<String, Value>) -> Read<HashMap<Box<[u8]>, Record>> {
+    let mut records = HashMap::new();
+    for (event, told) in from {
+        let told = object(told)?;
+        let flags = match text(member(told, "flag")?)? {
+            "" => 0,
+            "prompt" => flags::PROMPT,
+            "session_start" => flags::SESSION_START,
+            "session_end" => flags::SESSION_END,
+            other => return Err(format!("records: {event}: no such flag: {other}")),
+        };
+        let record = Record {
+            kind: kind_code(text(member(told, "kind")?)?)?,
+            flags,
+            only: conditions(object(member(told, "only")?)?)?,
+            failed: conditions(object(member(told, "failed")?)?)?,
+        };
+        records.insert(event.as_bytes().into(), record);
+    }
+    Ok(records)
+}
+
+fn conditions(from: &Map<String, Value>) -> Read<Vec<Condition>> {
+    from.iter()
+        .map(|(key, values)| Ok((key.as_bytes().into(), texts(values)?.collect())))
+        .collect()
 }
 
 fn project(root: &Map<String, Value>) -> Read<Project> {

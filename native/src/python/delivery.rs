@@ -1,11 +1,15 @@
 //! `Delivery`: one group on its way through the pipeline.
 
+use std::collections::HashMap;
+
+use arrow_schema::ArrowError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::arrow::Arrow;
 use crate::delivery;
+use crate::group::Group;
 use crate::refusal::Refusal;
 
 #[pyclass(frozen, module = "sojourn._native")]
@@ -29,11 +33,19 @@ impl Delivery {
     }
 
     fn traces(&self, py: Python<'_>) -> PyResult<Option<Arrow>> {
-        py.detach(|| match self.0.group() {
-            Some(group) if group.rows() > 0 => group.finish().map(|records| Some(Arrow::from(records))),
-            _ => Ok(None),
-        })
-        .map_err(PyRuntimeError::new_err)
+        let records = py.detach(|| self.0.take(Group::traces).transpose()).map_err(unfinished)?;
+        Ok(records.flatten().map(Arrow::from))
+    }
+
+    fn logs(&self, py: Python<'_>) -> PyResult<Option<Arrow>> {
+        let records = py.detach(|| self.0.take(Group::logs).transpose()).map_err(unfinished)?;
+        Ok(records.flatten().map(Arrow::from))
+    }
+
+    fn metrics(&self, py: Python<'_>) -> PyResult<HashMap<&'static str, Arrow>> {
+        let tables = py.detach(|| self.0.take(Group::metrics).transpose()).map_err(unfinished)?;
+        let arrows = tables.into_iter().flatten();
+        Ok(arrows.map(|(table, records)| (table, Arrow::from(records))).collect())
     }
 
     fn raw<'py>(&self, py: Python<'py>) -> Vec<(&'static str, Bound<'py, PyBytes>)> {
@@ -62,4 +74,8 @@ impl Delivery {
             Err(PyRuntimeError::new_err("this delivery was committed or refused before"))
         }
     }
+}
+
+fn unfinished(error: ArrowError) -> PyErr {
+    PyRuntimeError::new_err(format!("cannot finish a group: {error}"))
 }

@@ -12,6 +12,7 @@ const MAX_METADATA_VALUE: usize = 256;
 const MAX_TAGS: usize = 256;
 /// The code of `tool`.
 pub const TOOL: u8 = code("tool");
+pub const LLM: u8 = code("llm");
 const AGENT: u8 = code("agent");
 
 impl<'a> Found<'a> {

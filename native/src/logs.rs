@@ -1,0 +1,234 @@
+//! `ExportLogsServiceRequest` → columns, in one pass over the bytes.
+//!
+//! Field numbers: <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/logs/v1/logs.proto>
+
+mod columns;
+mod finish;
+mod row;
+
+use std::sync::Arc;
+
+pub use columns::Logs;
+pub use finish::batch;
+pub use row::sent;
+
+use crate::bounds::{self, Window};
+use crate::digest;
+use crate::group::Taken;
+use crate::lift::records::{MARKS, PREVIOUS_ID, Record, fulfils};
+use crate::lift::{Found, Plan};
+use crate::maps::{MAX_ATTRIBUTES, store};
+use crate::schema::flags;
+use crate::sources::Owner;
+use crate::values::{AnyValue, key_value};
+use crate::wire::{Broken, Fields, each, last, merged};
+
+/// Numbers of the fields of a log record that are read.
+const KNOWN: u32 = 0b1_1111_0110_1110;
+
+/// Adds the records of a request to the columns. On an error they hold a part of it, which the caller cuts off.
+pub fn decode(plan: &Plan, logs: &mut Logs, body: &[u8], arrival: i64) -> Result<Taken, Broken> {
+    let mut request = Request {
+        plan,
+        limit: bounds::memory(logs.bytes(), body.len()),
+        logs,
+        found: Found::default(),
+        window: Window::around(arrival, plan.max_future_skew),
+        attributes: 0,
+        taken: 0,
+    };
+    each(body, 1, |resource_logs| request.resource_logs(resource_logs))?;
+    Ok(Taken {
+        items: request.taken,
+        ..Taken::default()
+    })
+}
+
+struct Request<'a, 'g> {
+    plan: &'g Plan,
+    logs: &'g mut Logs,
+    found: Found<'a>,
+    window: Window,
+    limit: usize,
+    /// Digest of the attributes of the record in hand.
+    attributes: u64,
+    taken: u64,
+}
+
+/// One record's fields, apart from its attributes, which went into the columns at once.
+#[derive(Default)]
+struct Sent<'a> {
+    time: u64,
+    observed: u64,
+    severity: u64,
+    severity_text: &'a [u8],
+    body: AnyValue<'a>,
+    flags: u32,
+    trace: &'a [u8],
+    span: &'a [u8],
+    event_name: &'a [u8],
+    /// Attribute `event.name`.
+    event: &'a [u8],
+}
+
+/// What the name of a record's event says about it.
+#[derive(Default)]
+struct Told<'a> {
+    event: &'a [u8],
+    kind: u8,
+    previous: Option<Vec<u8>>,
+}
+
+impl<'a> Request<'a, '_> {
+    fn resource_logs(&mut self, message: &'a [u8]) -> Result<(), Broken> {
+        let resource = merged(message, 1)?;
+        let owner = self.logs.sources.owner(self.plan, &resource)?;
+        let url = last(message, 3)?;
+        each(message, 2, |scope_logs| self.scope_logs(&owner, url, scope_logs))
+    }
+
+    fn scope_logs(&mut self, owner: &Arc<Owner>, url: &[u8], message: &'a [u8]) -> Result<(), Broken> {
+        let scope = merged(message, 1)?;
+        let scope_url = last(message, 3)?;
+        let mut source = None;
+        each(message, 2, |record| {
+            let number = match source {
+                Some(number) => number,
+                None => *source.insert(self.logs.sources.add(owner, url, &scope, scope_url)?),
+            };
+            self.record(number, record)
+        })
+    }
+
+    fn record(&mut self, source: u32, message: &'a [u8]) -> Result<(), Broken> {
+        if self.taken.is_multiple_of(64) && self.logs.bytes() > self.limit {
+            return Err(Broken::TooLarge);
+        }
+        self.found.clear();
+        self.attributes = 0;
+        self.logs.attributes.start();
+        let record = self.fields(message)?;
+        self.found.unflag(MARKS); // an attribute ends a session on spans only
+        let told = self.told(&record, message)?;
+        self.row(source, &record, told)?;
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// Tags are number << 3 | wire type: 0x32 is field 6, attributes.
+    fn fields(&mut self, message: &'a [u8]) -> Result<Sent<'a>, Broken> {
+        let mut record = Sent::default();
+        let mut position = 0;
+        let mut fields = Fields::of(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                0x32 => {
+                    self.attribute(&mut record, position, fields.bytes()?)?;
+                    position += 1;
+                }
+                0x09 => record.time = fields.fixed64()?,
+                0x10 => record.severity = fields.varint()?,
+                0x1a => record.severity_text = fields.bytes()?,
+                0x2a => record.body = AnyValue::parse(fields.bytes()?)?,
+                0x45 => record.flags = fields.fixed32()?,
+                0x4a => record.trace = fields.bytes()?,
+                0x52 => record.span = fields.bytes()?,
+                0x59 => record.observed = fields.fixed64()?,
+                0x62 => record.event_name = fields.bytes()?,
+                _ => fields.skip(tag, KNOWN)?,
+            }
+        }
+        Ok(record)
+    }
+
+    #[inline]
+    fn attribute(&mut self, record: &mut Sent<'a>, position: usize, pair: &'a [u8]) -> Result<(), Broken> {
+        let (key, value) = key_value(pair)?;
+        let Logs { attributes, lifts, .. } = &mut *self.logs;
+        let word = attributes.key(position, key);
+        if word >= lifts.known() {
+            lifts.learn(self.plan, key);
+        }
+        if !attributes.first(word) {
+            return Ok(());
+        }
+        for entry in lifts.of(word) {
+            self.found.take(self.plan, entry, key, &value);
+        }
+        match value {
+            AnyValue::Text(text) if key == b"event.name" => record.event = text,
+            _ if key.starts_with(b"exception.") => self.found.flag(flags::ERROR),
+            _ => {}
+        }
+        if attributes.open() >= MAX_ATTRIBUTES {
+            self.found.flag(flags::TRUNCATED);
+            self.attributes = self.attributes.wrapping_add(digest::text(pair));
+            return Ok(());
+        }
+        let start = attributes.values.values.len();
+        self.found.flag(store(attributes, word, &value)?);
+        let written = &attributes.values.values[start..];
+        self.attributes = self.attributes.wrapping_add(digest::attribute(key, &value, written));
+        Ok(())
+    }
+
+    /// The name of the event, and what records of that name tell. Only for names that the plan knows the attributes are walked over again.
+    fn told(&mut self, record: &Sent<'a>, message: &'a [u8]) -> Result<Told<'a>, Broken> {
+        let mut told = Told {
+            event: self.event(record),
+            ..Told::default()
+        };
+        let known = self.plan.record(told.event);
+        if known.is_none() && !self.plan.lifts_event(told.event) {
+            return Ok(told);
+        }
+        let mut only = known.is_none_or(|known| known.only.is_empty());
+        each(message, 6, |pair| {
+            let (key, value) = key_value(pair)?;
+            self.found.take_event(self.plan, told.event, 0, key, &value);
+            if let Some(known) = known {
+                only = only || fulfils(&known.only, key, &value);
+                self.detail(known, &mut told, key, &value);
+            }
+            Ok(())
+        })?;
+        if let AnyValue::Map(members) = record.body {
+            each(members, 1, |pair| {
+                let (key, value) = key_value(pair)?;
+                self.found.take_event(self.plan, told.event, 1, key, &value);
+                Ok(())
+            })?;
+        }
+        if let Some(known) = known.filter(|_| only) {
+            told.kind = known.kind;
+            self.found.flag(known.flags);
+        }
+        Ok(told)
+    }
+
+    fn detail(&mut self, known: &Record, told: &mut Told<'a>, key: &[u8], value: &AnyValue<'a>) {
+        if fulfils(&known.failed, key, value) {
+            self.found.flag(flags::ERROR);
+        }
+        if known.flags & flags::SESSION_START != 0 && key == PREVIOUS_ID && told.previous.is_none() {
+            told.previous = self.plan.session_id(value).map(|(id, _)| id.into_owned());
+        }
+    }
+
+    /// Claude Code says `api_request` in event.name and `claude_code.api_request` in the body.
+    fn event(&self, record: &Sent<'a>) -> &'a [u8] {
+        let name = if record.event.is_empty() { record.event_name } else { record.event };
+        match record.body {
+            AnyValue::Text(body)
+                if body.len() > name.len() + 1
+                    && !name.is_empty()
+                    && body.ends_with(name)
+                    && body[body.len() - name.len() - 1] == b'.'
+                    && self.plan.record(body).is_some() =>
+            {
+                body
+            }
+            _ => name,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The log records of many requests, in columns.
+
+use crate::columns::{Dict, Text, Words};
+use crate::lift::Lifts;
+use crate::maps::Attributes;
+use crate::parts::Facets;
+use crate::schema::Fact;
+use crate::sources::{Sources, SourcesMark};
+use crate::texts::Texts;
+
+/// One row per record in each of them, but for what is inside of dictionaries and lists.
+#[derive(Default)]
+pub struct Logs {
+    pub sources: Sources,
+    pub source_rows: Vec<u32>,
+    /// What resources and scopes will take once they are repeated on every row.
+    pub repeated: usize,
+    pub facts: Vec<Fact>,
+    pub totals: Vec<i64>,
+    pub traces: Words,
+    /// The last trace id, and its word.
+    pub last_trace: Option<([u8; 16], u32)>,
+    /// For each row: whether its trace is a log trace.
+    pub log_traces: Vec<bool>,
+    pub trace_flags: Vec<u8>,
+    pub severities: Vec<u8>,
+    pub severity_texts: Dict,
+    pub bodies: Text,
+    pub attributes: Attributes,
+    pub lifts: Lifts,
+    pub event_names: Dict,
+    pub events: Dict,
+    pub sessions: Dict,
+    pub users: Dict,
+    pub models: Dict,
+    pub providers: Dict,
+    pub tools: Dict,
+    pub responses: Dict,
+    pub inputs: Dict,
+    pub outputs: Dict,
+    pub facets: Facets,
+}
+
+const DICTS: usize = 11;
+
+/// Lengths of everything, to go back to.
+pub struct Mark {
+    sources: SourcesMark,
+    rows: usize,
+    repeated: usize,
+    traces: u32,
+    attributes: (usize, u32),
+    dicts: [(usize, u32); DICTS],
+    facets: (usize, u32, u32),
+}
+
+impl Logs {
+    pub fn rows(&self) -> usize {
+        self.facts.len()
+    }
+
+    fn dicts(&self) -> [&Dict; DICTS] {
+        [
+            &self.severity_texts,
+            &self.event_names,
+            &self.events,
+            &self.sessions,
+            &self.users,
+            &self.models,
+            &self.providers,
+            &self.tools,
+            &self.responses,
+            &self.inputs,
+            &self.outputs,
+        ]
+    }
+
+    fn dicts_mut(&mut self) -> [&mut Dict; DICTS] {
+        [
+            &mut self.severity_texts,
+            &mut self.event_names,
+            &mut self.events,
+            &mut self.sessions,
+            &mut self.users,
+            &mut self.models,
+            &mut self.providers,
+            &mut self.tools,
+            &mut self.responses,
+            &mut self.inputs,
+            &mut self.outputs,
+        ]
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark {
+            sources: self.sources.mark(),
+            rows: self.facts.len(),
+            repeated: self.repeated,
+            traces: self.traces.len(),
+            attributes: self.attributes.mark(),
+            dicts: self.dicts().map(Dict::mark),
+            facets: self.facets.mark(),
+        }
+    }
+
+    pub fn truncate(&mut self, mark: &Mark) {
+        self.sources.truncate(&mark.sources);
+        self.source_rows.truncate(mark.rows);
+        self.repeated = mark.repeated;
+        self.facts.truncate(mark.rows);
+        self.totals.truncate(mark.rows);
+        self.traces.truncate(mark.traces);
+        self.last_trace = None;
+        self.log_traces.truncate(mark.rows);
+        self.trace_flags.truncate(mark.rows);
+        self.severities.truncate(mark.rows);
+        self.bodies.truncate(mark.rows);
+        self.attributes.truncate(mark.attributes);
+        self.lifts.truncate(mark.attributes.1);
+        self.facets.truncate(mark.facets);
+        for (dict, mark) in self.dicts_mut().into_iter().zip(mark.dicts) {
+            dict.truncate(mark);
+        }
+    }
+
+    /// Hands the texts that are new in this request over, so that their hashes can be looked up.
+    pub fn remember(&self, mark: &Mark, texts: &Texts) {
+        let mut texts = texts.lock();
+        let mut keep = |words: &Words, from: u32| {
+            for index in from..words.len() {
+                texts.keep(words.hash(index), words.text(index));
+            }
+        };
+        for (dict, (_, from)) in self.dicts().into_iter().zip(mark.dicts) {
+            keep(&dict.words, from);
+        }
+        self.sources.words(&mark.sources, &mut keep);
+        self.facets.words(mark.facets, keep);
+    }
+
+    pub fn bytes(&self) -> usize {
+        let fixed = self.facts.len() * (Fact::SIZE + 16) + self.sources.bytes() + self.repeated;
+        let texts = self.bodies.bytes() + self.attributes.bytes() + self.facets.bytes() + self.traces.bytes();
+        fixed + texts + self.dicts().map(Dict::bytes).iter().sum::<usize>()
+    }
+}

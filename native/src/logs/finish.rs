@@ -1,0 +1,75 @@
+//! Finished columns → the RecordBatch of `Delivery.logs()`.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt8Array, UInt32Array, UInt64Array};
+use arrow_schema::ArrowError;
+
+use super::Logs;
+use crate::columns::dictionary;
+use crate::finish::{Facts, codes, ordered, records, time};
+use crate::group::kind_words;
+use crate::parts::rows_of;
+use crate::schema::{Fact, OTEL_LOGS};
+
+/// All columns in the order of the schema, then those that are never stored.
+pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
+    let facts = Facts::of(&logs.facts);
+    let blank = logs.traces.intern(b"");
+    let only = |wanted: bool| -> Vec<u32> {
+        let rows = facts.trace.iter().zip(&logs.log_traces);
+        rows.map(|(&trace, &log_trace)| if log_trace == wanted { trace } else { blank })
+            .collect()
+    };
+    let (traces, log_traces) = (only(false), only(true));
+    let ids = logs.traces.finish()?;
+    let [what, keys, values, facets] = logs.facets.finish()?;
+    let digests = UInt64Array::from_iter_values(logs.facts.iter().map(|fact| fact.digest));
+    let mut columns = logs.sources.finish()?.columns(&logs.source_rows)?;
+    columns.extend([
+        ("Timestamp", time(facts.start)),
+        ("TraceId", dictionary(traces, Arc::clone(&ids))?),
+        ("LogTrace", dictionary(log_traces, Arc::clone(&ids))?),
+        ("_trace", dictionary(facts.trace, ids)?),
+        ("SpanId", Arc::new(facts.parent.finish()?) as ArrayRef),
+        ("TraceFlags", Arc::new(UInt8Array::from(logs.trace_flags))),
+        ("SeverityText", logs.severity_texts.finish()?),
+        ("SeverityNumber", Arc::new(UInt8Array::from(logs.severities))),
+        ("Body", Arc::new(logs.bodies.finish()?)),
+        ("LogAttributes", logs.attributes.finish()?),
+        ("EventName", logs.event_names.finish()?),
+        ("Event", logs.events.finish()?),
+        ("Tenant", codes(vec![0; logs.facts.len()], &[""])?), // until there is authentication
+        ("SessionId", logs.sessions.finish()?),
+        ("IdClass", Arc::new(UInt8Array::from(facts.id_class))),
+        ("Kind", codes(facts.kind, &kind_words())?),
+        ("Model", logs.models.finish()?),
+        ("Provider", logs.providers.finish()?),
+        ("Tool", logs.tools.finish()?),
+        ("UserId", logs.users.finish()?),
+        ("ResponseId", logs.responses.finish()?),
+        ("InputTokens", Arc::new(UInt32Array::from(facts.input_tokens))),
+        ("OutputTokens", Arc::new(UInt32Array::from(facts.output_tokens))),
+        ("CacheReadTokens", Arc::new(UInt32Array::from(facts.cache_read))),
+        ("CacheWriteTokens", Arc::new(UInt32Array::from(facts.cache_write))),
+        ("ReasoningTokens", Arc::new(UInt32Array::from(facts.reasoning))),
+        ("CostPico", Arc::new(Int64Array::from(facts.cost))),
+        ("CostSource", Arc::new(UInt8Array::from(facts.cost_source))),
+        ("Input", logs.inputs.finish()?),
+        ("Output", logs.outputs.finish()?),
+        ("Facets.What", what),
+        ("Facets.Key", keys),
+        ("Facets.Value", values),
+        ("Flags", Arc::new(UInt32Array::from(facts.flags))),
+        ("Arrival", time(facts.arrival)),
+        ("Digest", Arc::new(digests)),
+        ("_fact", rows_of(facts.packed, Fact::SIZE)?),
+        ("_facets", facets),
+        ("_total_tokens", Arc::new(Int64Array::from(logs.totals))),
+    ]);
+    let names: Vec<&str> = OTEL_LOGS
+        .into_iter()
+        .chain(["_fact", "_facets", "_total_tokens", "_trace"])
+        .collect();
+    records(ordered(&names, &columns)?)
+}

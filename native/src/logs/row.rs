@@ -1,0 +1,187 @@
+//! The row of one log record, once all of it is known.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Request, Sent, Told};
+use crate::digest;
+use crate::lift::records::{MARKS, OWN_SCOPE};
+use crate::lift::{LLM, TOOL, is_model};
+use crate::maps::write_value;
+use crate::parts::hex;
+use crate::schema::{Fact, facets, flags};
+use crate::telling;
+use crate::wire::Broken;
+
+/// The least severity that is an error.
+const ERROR: u64 = 17;
+const MINUTE: u64 = 60_000_000_000;
+
+impl Request<'_, '_> {
+    /// Adds a row to every column.
+    pub(super) fn row(&mut self, source: u32, record: &Sent<'_>, told: Told<'_>) -> Result<(), Broken> {
+        let body = self.content(record)?;
+        let time = if record.time == 0 { record.observed } else { record.time };
+        let (start, bad) = self.window.clamp(time);
+        self.found.flag(bad | flags::RECORD);
+        let digest = self.digest(source, record, body);
+        let mut fact = Fact {
+            span: digest,
+            parent: record.span.try_into().map_or(0, u64::from_be_bytes),
+            start,
+            end: start,
+            sent_end: sent(start, bad, self.window.arrival),
+            digest,
+            arrival: self.window.arrival,
+            kind: self.kind(&told),
+            cost: -1,
+            ..Fact::default()
+        };
+        self.logs.source_rows.push(source);
+        self.logs.repeated += self.logs.sources.row_bytes(source);
+        self.session(source, &mut fact);
+        self.trace(source, record, &mut fact);
+        self.lifted(&told, &mut fact);
+        self.facets(source, &told);
+        fact.flags = self.flags(record, &fact);
+        self.logs.facts.push(fact);
+        self.logs.totals.push(self.found.total());
+        Ok(())
+    }
+
+    /// The columns that are only stored. Gives the digest of the body.
+    fn content(&mut self, record: &Sent<'_>) -> Result<u64, Broken> {
+        let logs = &mut *self.logs;
+        logs.trace_flags.push(record.flags as u8);
+        logs.severities.push(u8::try_from(record.severity).unwrap_or(u8::MAX));
+        logs.severity_texts.push(record.severity_text);
+        logs.event_names.push(record.event_name);
+        logs.attributes.end();
+        let bodies = &mut logs.bodies.values;
+        let start = bodies.len();
+        self.found.flag(write_value(&record.body, bodies)?);
+        let digest = digest::value(0, &record.body, &bodies[start..]);
+        logs.bodies.close();
+        Ok(digest)
+    }
+
+    /// Of everything that was sent, but for the fields that no column has. Never 0.
+    fn digest(&self, source: u32, record: &Sent<'_>, body: u64) -> u64 {
+        let ids = [record.trace, record.span].map(digest::text);
+        let parts = [
+            self.logs.sources.get(source).digest,
+            self.attributes,
+            body,
+            record.time,
+            record.observed,
+            record.severity,
+            digest::text(record.severity_text),
+            digest::text(record.event_name),
+            u64::from(record.flags),
+            ids[0],
+            ids[1],
+        ];
+        digest::parts(parts).max(1)
+    }
+
+    fn kind(&self, told: &Told<'_>) -> u8 {
+        match self.found.kind_told(self.plan, b"") {
+            kind if told.kind == LLM && is_model(kind) => kind,
+            _ => told.kind,
+        }
+    }
+
+    fn session(&mut self, source: u32, fact: &mut Fact) {
+        let logs = &mut *self.logs;
+        let owner = &logs.sources.get(source).owner;
+        self.found.flag(owner.truncated);
+        let (id, class) = telling::session(&mut self.found, self.plan, owner);
+        let project = owner.project_key;
+        fact.id_class = class;
+        fact.service = logs.sources.services.hash(owner.service);
+        let word = logs.sessions.push(&id);
+        fact.project = logs.sources.keys.hash(project);
+        if word != 0 {
+            fact.session = logs.sources.session_key(project, logs.sessions.words.get(word));
+        }
+        let scope = logs.sources.get(source).scope;
+        fact.scope = logs.sources.scopes.hash(scope);
+    }
+
+    /// The trace that the record names, else, if it names a session, that session's log trace of this service and minute.
+    fn trace(&mut self, source: u32, record: &Sent<'_>, fact: &mut Fact) {
+        let named = <[u8; 16]>::try_from(record.trace).ok().filter(|id| *id != [0; 16]);
+        let log_trace = (named.is_none() && fact.session != 0).then(|| self.log_trace(source, fact.sent_end));
+        let logs = &mut *self.logs;
+        logs.log_traces.push(log_trace.is_some());
+        fact.trace = match (named.or(log_trace), logs.last_trace) {
+            (None, _) => logs.traces.intern(b""),
+            (Some(id), Some((last, word))) if id == last => word,
+            (Some(id), _) => {
+                let mut text = Vec::with_capacity(32);
+                hex(&id, &mut text);
+                let word = logs.traces.intern(&text);
+                logs.last_trace = Some((id, word));
+                word
+            }
+        };
+    }
+
+    fn log_trace(&self, source: u32, time: u64) -> [u8; 16] {
+        let sources = &self.logs.sources;
+        let owner = &sources.get(source).owner;
+        let minute = (time / MINUTE).to_string();
+        let session = self.logs.sessions.newest();
+        let parts = [
+            sources.keys.get(owner.project_key),
+            session,
+            sources.services.get(owner.service),
+            minute.as_bytes(),
+        ];
+        xxh3_128(&parts.join(&b'\0')).to_be_bytes()
+    }
+
+    fn lifted(&mut self, told: &Told<'_>, fact: &mut Fact) {
+        let logs = &mut *self.logs;
+        let event = logs.events.push(told.event);
+        fact.name = logs.events.hash(event);
+        let texts = telling::Texts {
+            users: &mut logs.users,
+            models: &mut logs.models,
+            providers: &mut logs.providers,
+            tools: &mut logs.tools,
+            responses: &mut logs.responses,
+            inputs: &mut logs.inputs,
+            outputs: &mut logs.outputs,
+        };
+        texts.push(&mut self.found, b"", fact);
+        if is_model(fact.kind) || fact.kind == TOOL {
+            telling::usage(&mut self.found, fact);
+        }
+    }
+
+    fn facets(&mut self, source: u32, told: &Told<'_>) {
+        let logs = &mut *self.logs;
+        telling::facets(&mut logs.facets, &mut self.found);
+        if let Some(id) = &told.previous {
+            logs.facets.push(facets::PREVIOUS_ID, b"", id);
+        }
+        logs.facets.end();
+        if logs.sources.scopes.get(logs.sources.get(source).scope) == OWN_SCOPE {
+            self.found.unflag(MARKS);
+        }
+    }
+
+    fn flags(&self, record: &Sent<'_>, fact: &Fact) -> u32 {
+        let error = if record.severity >= ERROR { flags::ERROR } else { 0 };
+        self.found.flags() | error | telling::used(fact)
+    }
+}
+
+/// The time as sent, as far as the stored row can tell it: the same for every copy, whenever it arrived.
+pub fn sent(start: i64, bad: u32, arrival: i64) -> u64 {
+    match bad & flags::BAD_TIME {
+        0 => start as u64,
+        _ if start < arrival => 0,
+        _ => u64::MAX,
+    }
+}

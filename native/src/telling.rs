@@ -1,0 +1,93 @@
+//! What a span or log record tells, into its columns and its packed row.
+
+use std::borrow::Cow;
+
+use crate::columns::Dict;
+use crate::lift::{CountSlot, Found, Plan, TextSlot};
+use crate::parts::Facets;
+use crate::schema::{Fact, facets, flags};
+use crate::sources::Owner;
+
+/// `Fact::id_class` of what names no session.
+pub const NO_ID: u8 = 255;
+const RESOURCE_ID: u8 = 2;
+
+/// The session id that it names itself, else the one of its resource, and its class.
+pub fn session<'s, 'a: 's>(found: &mut Found<'a>, plan: &Plan, owner: &'s Owner) -> (Cow<'s, [u8]>, u8) {
+    match (found.take_session(plan), &owner.session) {
+        (Some((id, class)), _) => (id, class),
+        (None, Some((id, shortened))) => {
+            found.flag(if *shortened { flags::TRUNCATED_ID } else { 0 });
+            (Cow::Borrowed(id), RESOURCE_ID)
+        }
+        (None, None) => (Cow::Borrowed(&[][..]), NO_ID),
+    }
+}
+
+/// The columns of texts that are told.
+pub struct Texts<'c> {
+    pub users: &'c mut Dict,
+    pub models: &'c mut Dict,
+    pub providers: &'c mut Dict,
+    pub tools: &'c mut Dict,
+    pub responses: &'c mut Dict,
+    pub inputs: &'c mut Dict,
+    pub outputs: &'c mut Dict,
+}
+
+impl Texts<'_> {
+    /// Adds a row; `named` is the tool if no attribute names one.
+    pub fn push(self, found: &mut Found<'_>, named: &[u8], fact: &mut Fact) {
+        let (tool, response) = (found.tool_slot(fact.kind), found.response_slot(fact.kind));
+        for (dict, slot, hash) in [
+            (self.users, TextSlot::User, &mut fact.user),
+            (self.models, TextSlot::Model, &mut fact.model),
+            (self.providers, TextSlot::Provider, &mut fact.provider),
+            (self.responses, response, &mut fact.response),
+        ] {
+            let word = dict.push(found.text_in(slot));
+            *hash = dict.hash(word);
+        }
+        let tool = match found.text_in(tool) {
+            b"" => self.tools.push(named),
+            told => self.tools.push(told),
+        };
+        fact.tool = self.tools.hash(tool);
+        let input = self.inputs.push(&found.input_preview());
+        fact.input = self.inputs.hash(input);
+        let output = self.outputs.push(&found.output_preview());
+        fact.output = self.outputs.hash(output);
+    }
+}
+
+/// Tokens and cost as they are told.
+pub fn usage(found: &mut Found<'_>, fact: &mut Fact) {
+    fact.input_tokens = found.count_in(CountSlot::Input);
+    fact.output_tokens = found.count_in(CountSlot::Output);
+    fact.cache_read = found.count_in(CountSlot::CacheRead);
+    fact.cache_write = found.count_in(CountSlot::CacheWrite);
+    fact.reasoning = found.count_in(CountSlot::Reasoning);
+    fact.cost = found.cost_told();
+    fact.cost_source = u8::from(fact.cost >= 0);
+}
+
+/// `flags::USAGE`, if there is any.
+pub fn used(fact: &Fact) -> u32 {
+    let tokens = fact.input_tokens | fact.output_tokens | fact.cache_read | fact.cache_write | fact.reasoning;
+    if tokens > 0 || fact.cost > 0 { flags::USAGE } else { 0 }
+}
+
+/// Adds the facets of a row, but does not end them.
+pub fn facets(column: &mut Facets, found: &mut Found<'_>) {
+    found.each_meta(|key, value| column.push(facets::METADATA, key, value));
+    found.each_tag(|tag| column.push(facets::TAG, b"", tag));
+    for (slot, what) in [
+        (TextSlot::SessionName, facets::SESSION_NAME),
+        (TextSlot::PromptName, facets::PROMPT_NAME),
+    ] {
+        let text = found.text_in(slot);
+        if !text.is_empty() {
+            column.push(what, b"", text);
+        }
+    }
+}
