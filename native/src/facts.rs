@@ -93,7 +93,8 @@ fn record_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
         fact.trace = *numbers.entry(trace).or_insert(next);
         (fact.span, fact.end) = (fact.digest, fact.start);
         fact.sent_end = sent(fact.start, fact.flags, fact.arrival);
-        fact.parent = unhex(spans.get(row));
+        let alone = traces.get(row).is_empty(); // a span without its trace is none
+        fact.parent = if alone { 0 } else { unhex(spans.get(row)) };
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use records::Record;
 
 use crate::values::AnyValue;
 
-pub use found::{Found, LLM, TOOL, is_model};
+pub use found::{Found, LLM, SPAN, TOOL, is_model};
 
 /// Columns of one text each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Use {
     Error,
     /// Says that the session ends with this span.
     Ended,
+    /// Of a log record: the user, in an order of its own.
+    RecordUser,
     Input {
         user: bool,
     },
@@ -114,6 +116,9 @@ struct Numbered {
     entry: Entry,
 }
 
+/// How the names of scopes begin, and what stands before the names of their events.
+type Prefix = (Box<[u8]>, Box<[u8]>);
+
 /// An attribute key of an event, and its use.
 type EventUse = (Box<[u8]>, Entry);
 
@@ -129,6 +134,10 @@ pub struct Plan {
     events: HashMap<Box<[u8]>, Vec<EventUse>>,
     /// By event name.
     records: HashMap<Box<[u8]>, Record>,
+    /// Scopes that begin so leave a prefix out of the names of their events.
+    event_prefixes: Vec<Prefix>,
+    /// Events whose names begin so tell a call of a model, if their operation is one.
+    generic_calls: Box<[u8]>,
     paths: Vec<Box<str>>,
     kinds: Vec<Vec<(Box<[u8]>, u8)>>,
     never_model: Vec<Box<[u8]>>,
@@ -169,6 +178,22 @@ impl Plan {
     /// What log records of this event tell beside their attributes.
     pub fn record(&self, event: &[u8]) -> Option<&Record> {
         self.records.get(event)
+    }
+
+    /// The whole name of an event of a scope.
+    pub fn event_name<'a>(&self, scope: &[u8], name: &'a [u8]) -> Cow<'a, [u8]> {
+        let name = name.trim_ascii();
+        if name.is_empty() || name.contains(&b'.') {
+            return Cow::Borrowed(name);
+        }
+        match self.event_prefixes.iter().find(|(begin, _)| scope.starts_with(begin)) {
+            Some((_, prefix)) => Cow::Owned([prefix, name].concat()),
+            None => Cow::Borrowed(name),
+        }
+    }
+
+    pub fn is_generic_call(&self, event: &[u8]) -> bool {
+        event.starts_with(&self.generic_calls)
     }
 
     /// The mark that an event of this name is, if any.
@@ -243,6 +268,33 @@ impl Numbered {
     }
 }
 
+/// Who reads attributes.
+#[derive(Clone, Copy)]
+pub enum Reader {
+    Spans,
+    /// They tell calls and users, but no names, tags and metadata of sessions.
+    Records,
+    /// They name their session.
+    Points,
+}
+
+impl Reader {
+    fn wants(self, entry: Entry) -> Option<Entry> {
+        match (self, entry.what) {
+            (_, Use::Session { .. }) => Some(entry),
+            (Self::Spans, Use::RecordUser) | (Self::Points, _) => None,
+            (Self::Spans, _) => Some(entry),
+            (Self::Records, Use::RecordUser) => Some(Entry {
+                what: Use::Text(TextSlot::User),
+                ..entry
+            }),
+            (Self::Records, Use::Text(TextSlot::User | TextSlot::SessionName | TextSlot::PromptName)) => None,
+            (Self::Records, Use::Tags | Use::Metadata { .. } | Use::MetadataObject | Use::Ended) => None,
+            (Self::Records, _) => Some(entry),
+        }
+    }
+}
+
 /// The uses of the keys of one group, by the key's number in the key dictionary.
 #[derive(Default)]
 pub struct Lifts {
@@ -258,8 +310,10 @@ impl Lifts {
     }
 
     #[cold]
-    pub fn learn(&mut self, plan: &Plan, key: &[u8]) {
-        plan.uses_of(key, &mut self.entries);
+    pub fn learn(&mut self, plan: &Plan, key: &[u8], reader: Reader) {
+        let mut uses = Vec::new();
+        plan.uses_of(key, &mut uses);
+        self.entries.extend(uses.into_iter().filter_map(|entry| reader.wants(entry)));
         self.ends.push(self.entries.len() as u32);
     }
 

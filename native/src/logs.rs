@@ -6,6 +6,7 @@ mod columns;
 mod finish;
 mod row;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use columns::Logs;
@@ -15,8 +16,8 @@ pub use row::sent;
 use crate::bounds::{self, Window};
 use crate::digest;
 use crate::group::Taken;
-use crate::lift::records::{MARKS, PREVIOUS_ID, Record, fulfils};
-use crate::lift::{Found, Plan};
+use crate::lift::records::{PREVIOUS_ID, fulfils};
+use crate::lift::{Found, LLM, Plan, Reader, SPAN};
 use crate::maps::{MAX_ATTRIBUTES, store};
 use crate::schema::flags;
 use crate::sources::Owner;
@@ -74,8 +75,10 @@ struct Sent<'a> {
 /// What the name of a record's event says about it.
 #[derive(Default)]
 struct Told<'a> {
-    event: &'a [u8],
+    event: Cow<'a, [u8]>,
     kind: u8,
+    /// Whether it tells a call as OpenTelemetry does, not in words of its own.
+    generic: bool,
     previous: Option<Vec<u8>>,
 }
 
@@ -108,8 +111,7 @@ impl<'a> Request<'a, '_> {
         self.attributes = 0;
         self.logs.attributes.start();
         let record = self.fields(message)?;
-        self.found.unflag(MARKS); // an attribute ends a session on spans only
-        let told = self.told(&record, message)?;
+        let told = self.told(source, &record, message)?;
         self.row(source, &record, told)?;
         self.taken += 1;
         Ok(())
@@ -147,7 +149,7 @@ impl<'a> Request<'a, '_> {
         let Logs { attributes, lifts, .. } = &mut *self.logs;
         let word = attributes.key(position, key);
         if word >= lifts.known() {
-            lifts.learn(self.plan, key);
+            lifts.learn(self.plan, key, Reader::Records);
         }
         if !attributes.first(word) {
             return Ok(());
@@ -157,7 +159,7 @@ impl<'a> Request<'a, '_> {
         }
         match value {
             AnyValue::Text(text) if key == b"event.name" => record.event = text,
-            _ if key.starts_with(b"exception.") => self.found.flag(flags::ERROR),
+            _ if key == b"exception.type" || key == b"exception.message" => self.found.flag(flags::ERROR),
             _ => {}
         }
         if attributes.open() >= MAX_ATTRIBUTES {
@@ -173,29 +175,37 @@ impl<'a> Request<'a, '_> {
     }
 
     /// The name of the event, and what records of that name tell. Only for names that the plan knows the attributes are walked over again.
-    fn told(&mut self, record: &Sent<'a>, message: &'a [u8]) -> Result<Told<'a>, Broken> {
+    fn told(&mut self, source: u32, record: &Sent<'a>, message: &'a [u8]) -> Result<Told<'a>, Broken> {
+        let name = if record.event.is_empty() { record.event_name } else { record.event };
+        let sources = &self.logs.sources;
+        let event = self.plan.event_name(sources.scopes.get(sources.get(source).scope), name);
+        let known = self.plan.record(&event);
+        let generic = known.is_none() && self.plan.is_generic_call(&event);
         let mut told = Told {
-            event: self.event(record),
-            ..Told::default()
+            event,
+            generic,
+            kind: if generic { LLM } else { SPAN },
+            previous: None,
         };
-        let known = self.plan.record(told.event);
-        if known.is_none() && !self.plan.lifts_event(told.event) {
+        if known.is_none() && !self.plan.lifts_event(&told.event) {
             return Ok(told);
         }
         let mut only = known.is_none_or(|known| known.only.is_empty());
         each(message, 6, |pair| {
             let (key, value) = key_value(pair)?;
-            self.found.take_event(self.plan, told.event, 0, key, &value);
+            self.found.take_event(self.plan, &told.event, 0, key, &value);
             if let Some(known) = known {
                 only = only || fulfils(&known.only, key, &value);
-                self.detail(known, &mut told, key, &value);
+                if known.flags & flags::SESSION_START != 0 && key == PREVIOUS_ID && told.previous.is_none() {
+                    told.previous = self.plan.session_id(&value).map(|(id, _)| id.into_owned());
+                }
             }
             Ok(())
         })?;
         if let AnyValue::Map(members) = record.body {
             each(members, 1, |pair| {
                 let (key, value) = key_value(pair)?;
-                self.found.take_event(self.plan, told.event, 1, key, &value);
+                self.found.take_event(self.plan, &told.event, 1, key, &value);
                 Ok(())
             })?;
         }
@@ -204,31 +214,5 @@ impl<'a> Request<'a, '_> {
             self.found.flag(known.flags);
         }
         Ok(told)
-    }
-
-    fn detail(&mut self, known: &Record, told: &mut Told<'a>, key: &[u8], value: &AnyValue<'a>) {
-        if fulfils(&known.failed, key, value) {
-            self.found.flag(flags::ERROR);
-        }
-        if known.flags & flags::SESSION_START != 0 && key == PREVIOUS_ID && told.previous.is_none() {
-            told.previous = self.plan.session_id(value).map(|(id, _)| id.into_owned());
-        }
-    }
-
-    /// Claude Code says `api_request` in event.name and `claude_code.api_request` in the body.
-    fn event(&self, record: &Sent<'a>) -> &'a [u8] {
-        let name = if record.event.is_empty() { record.event_name } else { record.event };
-        match record.body {
-            AnyValue::Text(body)
-                if body.len() > name.len() + 1
-                    && !name.is_empty()
-                    && body.ends_with(name)
-                    && body[body.len() - name.len() - 1] == b'.'
-                    && self.plan.record(body).is_some() =>
-            {
-                body
-            }
-            _ => name,
-        }
     }
 }

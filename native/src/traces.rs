@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::bounds::{self, Window};
 use crate::group::{Columns, Taken};
-use crate::lift::{Found, Plan};
+use crate::lift::{Found, Plan, Reader};
 use crate::maps::{MAX_ATTRIBUTES, attributes_of, store};
 use crate::schema::flags;
 use crate::sources::{Names, Owner};
@@ -188,7 +188,7 @@ impl<'a> Request<'a, '_> {
         let Columns { attributes, lifts, .. } = &mut *self.columns;
         let word = attributes.key(position, key);
         if word >= lifts.known() {
-            lifts.learn(self.plan, key);
+            lifts.learn(self.plan, key, Reader::Spans);
         }
         if !attributes.first(word) {
             return Ok(());

@@ -127,6 +127,10 @@ USER: list[Entry] = [
     "installation.id",  # Gemini CLI
 ]
 
+_ACCOUNTS: list[Entry] = ["user.account_uuid", "user.account_id"]
+RECORD_USER: list[Entry] = [*_ACCOUNTS, *(entry for entry in USER if entry not in (*_ACCOUNTS, "installation.id"))]
+"""The user of a log record: accounts first, since `user.id` may be a device there, and an installation is nobody."""
+
 MODEL: list[Entry] = [
     # the one that answered
     "gen_ai.response.model",
@@ -359,6 +363,7 @@ AGENT_NAMES = ("agent_step",)
 """Spans of these operations and names are no model calls, whatever else they say and whatever usage they carry: it is their children's."""
 
 USER_INPUT: list[Entry] = [
+    *(Event(f"{agent}.user_prompt", "prompt") for agent in ("claude_code", "codex", "gemini_cli")),
     "gen_ai.input.messages",  # OpenTelemetry, Pydantic AI, Traceloop, Microsoft
     "llm.input_messages.N.message.content",  # OpenInference
     "llm.input_messages.N.message.contents.0.message_content.text",
@@ -386,7 +391,6 @@ USER_INPUT: list[Entry] = [
     Event("gen_ai.user.message", "content"),  # Strands, older OpenTelemetry
     Event("gen_ai.content.prompt", "gen_ai.prompt"),  # OpenLIT
     Event("gen_ai.client.inference.operation.details", "gen_ai.input.messages"),
-    *(Event(f"{agent}.user_prompt", "prompt") for agent in ("claude_code", "codex", "gemini_cli")),
 ]
 TOOL_INPUT: list[Entry] = [
     "gen_ai.tool.call.arguments",
@@ -479,34 +483,35 @@ class Record(NamedTuple):
     """What log records of one event tell."""
 
     kind: str = "span"
-    """llm or tool: the record tells a call, and its tokens and cost count. Else it tells none, whatever figures it carries."""
+    """llm or tool: the record tells a call. One of a model needs usage; without it, it tells none."""
     flag: str = ""
-    """A bit of `schema.FLAGS`: prompt, session_start or session_end."""
+    """A bit of `schema.FLAGS`: prompt, session_start, session_end or error."""
     only: Mapping[str, tuple[str, ...]] = {}
     """Attribute → values: if there are any, one must be there."""
-    failed: Mapping[str, tuple[str, ...]] = {}
-    """Attribute → values, each of which makes the record an error."""
     beside: tuple[str, ...] = ()
     """Parts that the figures leave out: `cached` of the input, `thoughts` of the output."""
 
 
-_FAILED = {"success": ("false",)}
 _COMPLETED = ("response.completed",)
 
 RECORDS: dict[str, Record] = {
     "gemini_cli.api_response": Record("llm", beside=("thoughts",)),
     "claude_code.api_request": Record("llm", beside=("cached",)),
     "codex.sse_event": Record("llm", only={"event.kind": _COMPLETED, "kind": _COMPLETED}),
-    "gen_ai.client.inference.operation.details": Record("llm"),  # OpenTelemetry; Gemini CLI beside its own
-    "gemini_cli.tool_call": Record("tool", failed=_FAILED),
-    "claude_code.tool_result": Record("tool", failed=_FAILED),
-    "codex.tool_result": Record("tool", failed=_FAILED),
+    "gemini_cli.tool_call": Record("tool"),
+    "claude_code.tool_result": Record("tool"),
+    "codex.tool_result": Record("tool"),
     **{f"{agent}.user_prompt": Record(flag="prompt") for agent in ("claude_code", "codex", "gemini_cli")},
+    **{f"{agent}.api_error": Record(flag="error") for agent in ("claude_code", "gemini_cli")},  # they carry no other sign of it
     "session.start": Record(flag="session_start"),
     "session.end": Record(flag="session_end"),
 }
-"""By event name: the attribute `event.name`, else the record's EventName. Where the body is a name of this table that ends in the event's
-(Claude Code: event.name `api_request`, body `claude_code.api_request`), the body is the name."""
+"""By event name: the attribute `event.name`, else the record's EventName."""
+
+EVENT_PREFIXES = {"com.anthropic.claude_code": "claude_code."}
+"""Scopes that begin so leave the prefix out of the names of their events."""
+GENERIC_CALLS = "gen_ai."
+"""Events whose names begin so tell a call of a model, unless their operation is another one. Gemini CLI has them beside its own."""
 
 _COLUMNS: dict[str, list[Entry]] = {
     "session_name": SESSION_NAME,
@@ -529,6 +534,7 @@ _COLUMNS: dict[str, list[Entry]] = {
     "output_cost": OUTPUT_COST,
     "error": ERROR,
     "ended": ENDED,
+    "record_user": RECORD_USER,
     "never_model": NEVER_MODEL,
     "output": OUTPUT,
     "tags": TAGS,
@@ -567,6 +573,8 @@ def lift_plan(
         "project": project or {"attribute": "service.namespace"},
         "columns": columns,
         "records": {event: record._asdict() for event, record in RECORDS.items()},
+        "event_prefixes": EVENT_PREFIXES,
+        "generic_calls": GENERIC_CALLS,
         "resource_session": ["session.id"] if "session.id" in ids else [],
         **{name.lower(): list(texts) for name, texts in _texts()},
     }

@@ -30,6 +30,7 @@ def test_a_record_is_an_instant_below_the_span_it_names() -> None:
     columns = decoder.logs()
     assert columns is not None
     found = facts(columns)[0]
+    assert fact(record(span_id=SPAN))["parent"] == 0  # a span without its trace is none
     assert found["span"] == found["digest"] == columns.column("Digest")[0].as_py() != 0
     assert found["parent"] == int.from_bytes(SPAN, "big")
     assert found["start"] == found["end"] == found["sent_end"] == AT - 1_000_000_000
@@ -44,13 +45,14 @@ def test_a_record_is_an_instant_below_the_span_it_names() -> None:
         ({"attributes": {"event.name": "attribute"}, "event_name": "field"}, "attribute"),
         ({"event_name": "field"}, "field"),
         ({}, ""),
-        ({"attributes": {"event.name": "api_request"}, "body": "claude_code.api_request"}, "claude_code.api_request"),
-        ({"attributes": {"event.name": "api_request"}, "body": "other.api_request"}, "api_request"),
-        ({"attributes": {"event.name": "request"}, "body": "claude_code.api_request"}, "request"),
+        ({"attributes": {"event.name": "api_request"}, "scope": "com.anthropic.claude_code.events"}, "claude_code.api_request"),
+        ({"attributes": {"event.name": "other.api_request"}, "scope": "com.anthropic.claude_code.events"}, "other.api_request"),
+        ({"attributes": {"event.name": "api_request"}, "scope": "another"}, "api_request"),
+        ({"scope": "com.anthropic.claude_code.events"}, ""),
     ],
 )
 def test_the_name_of_an_event(fields: dict[str, Any], name: str) -> None:
-    """Its attribute, else its field; Claude Code says the whole name in the body only."""
+    """Its attribute, else its field; Claude Code leaves its own prefix out."""
     assert row(record(**fields))["Event"] == name
 
 
@@ -98,17 +100,34 @@ CALLS = [
         {"event.kind": "response.output_item.done", "model": "gpt-5", "input_token_count": "70"},
         ("span", "gpt-5", 0, 0, 0, 0),
     ),
+    ("claude_code.api_request", {"model": "claude-sonnet-4"}, ("span", "claude-sonnet-4", 0, 0, 0, 0)),
+    ("gen_ai.anything", {"gen_ai.usage.input_tokens": 3}, ("llm", "", 3, 0, 0, 0)),
+    ("gen_ai.anything", {"gen_ai.usage.input_tokens": 3, "gen_ai.operation.name": "invoke_agent"}, ("span", "", 0, 0, 0, 0)),
     ("anything", {"gen_ai.usage.input_tokens": 3, "gen_ai.operation.name": "chat"}, ("span", "", 0, 0, 0, 0)),
 ]
 
 
 @pytest.mark.parametrize(("name", "attributes", "told"), CALLS)
 def test_calls_of_models_are_told_by_known_events(name: str, attributes: dict[str, Any], told: tuple[Any, ...]) -> None:
-    """With the figures as they stand there, texts or numbers; other records tell no call, whatever they carry."""
+    """With the figures as they stand there, texts or numbers; without usage, or by another event, no call is told."""
     found = row(event(name, attributes))
     columns = ("Kind", "Model", "InputTokens", "OutputTokens", "CacheReadTokens", "ReasoningTokens")
     assert tuple(found[column] for column in columns) == told
     assert ("usage" in flags(event(name, attributes))) is (told[0] != "span")
+
+
+def test_users_of_records() -> None:
+    """Accounts go before user.id, which may be a device there, and an installation is nobody; spans keep their own order."""
+    told = {"user.id": "device", "installation.id": "i", "agentmark.user_id": "m"}
+    assert row(record(attributes=told | {"user.account_id": "a"}))["UserId"] == "a"
+    assert (row(record(attributes=told))["UserId"], row(record(attributes={"installation.id": "i"}))["UserId"]) == ("m", "")
+    assert decode(request(attributes={"installation.id": "i"})).column("UserId").to_pylist() == ["i"]
+
+
+def test_records_give_no_metadata_names_or_tags() -> None:
+    """They may be thousands, and say nothing of the session that its spans do not."""
+    told = {"agentmark.metadata.plan": "pro", "tags": "a,b", "agentmark.session_name": "n", "metadata": '{"a": 1}'}
+    assert facets(decode_logs(record(attributes=told))) == []
 
 
 def test_cost_is_taken_as_told() -> None:
@@ -188,7 +207,7 @@ def test_what_makes_another_log_trace() -> None:
         log_trace(time_unix_nano=start, session="t"),
         log_trace({"service.name": "x"}, time_unix_nano=start),
         log_trace({"service.namespace": "x"}, time_unix_nano=start),
-        log_trace(time_unix_nano=0),
+        log_trace(time_unix_nano=5),
     ]
     assert len({same, *others}) == 6
     assert row(record())["LogTrace"] == row(record(attributes={"session.id": "s"}, trace_id=TRACE))["LogTrace"] == ""

@@ -12,7 +12,7 @@ use crate::values::AnyValue;
 
 mod told;
 
-pub use told::{LLM, TOOL, is_model};
+pub use told::{LLM, SPAN, TOOL, is_model};
 
 /// Bytes that mostly stand in the request, seldom in a text of their own.
 pub type Bytes<'a> = Cow<'a, [u8]>;
@@ -113,6 +113,7 @@ impl<'a> Found<'a> {
                 self.never_model |= matches!(*value, AnyValue::Text(text) if plan.never_model.iter().any(|name| **name == *text))
             }
             Use::Error => self.flags |= flags::ERROR,
+            Use::RecordUser => {} // became the user, or was left out, when the key was learned
             Use::Ended => self.flags |= if records::says(value, b"true") { flags::SESSION_END } else { 0 },
             Use::Input { user } => self.input(plan, entry, user, value),
             Use::Output => self.output(plan, entry, value),

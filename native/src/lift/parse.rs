@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::clean::Placeholders;
 use super::records::{Condition, Record};
-use super::{CountSlot, Entry, Numbered, Plan, Project, TextSlot, Use, identifies};
+use super::{CountSlot, Entry, Numbered, Plan, Prefix, Project, TextSlot, Use, identifies};
 use crate::schema::{KINDS, flags};
 
 type Read<T> = Result<T, String>;
@@ -22,6 +22,8 @@ pub fn plan(json: &str) -> Read<Plan> {
         numbered: Vec::new(),
         events: HashMap::new(),
         records: records(object(member(root, "records")?)?)?,
+        event_prefixes: prefixes(object(member(root, "event_prefixes")?)?)?,
+        generic_calls: text(member(root, "generic_calls")?)?.as_bytes().into(),
         paths: vec!["".into()],
         kinds: Vec::new(),
         never_model: texts(member(root, "never_model")?)?.collect(),
@@ -98,6 +100,7 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
         "never_model" => Use::NeverModel,
         "error" => Use::Error,
         "ended" => Use::Ended,
+        "record_user" => Use::RecordUser,
         "input" => Use::Input {
             user: from.get("user") == Some(&Value::Bool(true)),
         },
@@ -131,17 +134,23 @@ fn records(from: &Map<String, Value>) -> Read<HashMap<Box<[u8]>, Record>> {
             "prompt" => flags::PROMPT,
             "session_start" => flags::SESSION_START,
             "session_end" => flags::SESSION_END,
+            "error" => flags::ERROR,
             other => return Err(format!("records: {event}: no such flag: {other}")),
         };
         let record = Record {
             kind: kind_code(text(member(told, "kind")?)?)?,
             flags,
             only: conditions(object(member(told, "only")?)?)?,
-            failed: conditions(object(member(told, "failed")?)?)?,
         };
         records.insert(event.as_bytes().into(), record);
     }
     Ok(records)
+}
+
+fn prefixes(from: &Map<String, Value>) -> Read<Vec<Prefix>> {
+    from.iter()
+        .map(|(scope, prefix)| Ok((scope.as_bytes().into(), text(prefix)?.as_bytes().into())))
+        .collect()
 }
 
 fn conditions(from: &Map<String, Value>) -> Read<Vec<Condition>> {

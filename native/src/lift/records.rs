@@ -19,8 +19,6 @@ pub struct Record {
     pub flags: u32,
     /// Where there are conditions, one of them must hold, or the record is a plain one.
     pub only: Vec<Condition>,
-    /// Any of these makes it an error.
-    pub failed: Vec<Condition>,
 }
 
 /// Whether an attribute fulfils one of the conditions.

@@ -22,6 +22,8 @@ pub struct Logs {
     pub last_trace: Option<([u8; 16], u32)>,
     /// For each row: whether its trace is a log trace.
     pub log_traces: Vec<bool>,
+    /// Ids of the spans that records name, whether or not they name a trace.
+    pub spans: Vec<u64>,
     pub trace_flags: Vec<u8>,
     pub severities: Vec<u8>,
     pub severity_texts: Dict,
@@ -112,6 +114,7 @@ impl Logs {
         self.traces.truncate(mark.traces);
         self.last_trace = None;
         self.log_traces.truncate(mark.rows);
+        self.spans.truncate(mark.rows);
         self.trace_flags.truncate(mark.rows);
         self.severities.truncate(mark.rows);
         self.bodies.truncate(mark.rows);
@@ -139,7 +142,7 @@ impl Logs {
     }
 
     pub fn bytes(&self) -> usize {
-        let fixed = self.facts.len() * (Fact::SIZE + 16) + self.sources.bytes() + self.repeated;
+        let fixed = self.facts.len() * (Fact::SIZE + 24) + self.sources.bytes() + self.repeated;
         let texts = self.bodies.bytes() + self.attributes.bytes() + self.facets.bytes() + self.traces.bytes();
         fixed + texts + self.dicts().map(Dict::bytes).iter().sum::<usize>()
     }

@@ -6,10 +6,10 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt8Array, UInt32Array, UI
 use arrow_schema::ArrowError;
 
 use super::Logs;
-use crate::columns::dictionary;
+use crate::columns::{Text, dictionary};
 use crate::finish::{Facts, codes, ordered, records, time};
 use crate::group::kind_words;
-use crate::parts::rows_of;
+use crate::parts::{hex_digits, rows_of};
 use crate::schema::{Fact, OTEL_LOGS};
 
 /// All columns in the order of the schema, then those that are never stored.
@@ -24,6 +24,11 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
     let (traces, log_traces) = (only(false), only(true));
     let ids = logs.traces.finish()?;
     let [what, keys, values, facets] = logs.facets.finish()?;
+    let mut spans = Text::default();
+    for &span in &logs.spans {
+        let digits = hex_digits(span);
+        spans.push(if span == 0 { &[] } else { &digits });
+    }
     let digests = UInt64Array::from_iter_values(logs.facts.iter().map(|fact| fact.digest));
     let mut columns = logs.sources.finish()?.columns(&logs.source_rows)?;
     columns.extend([
@@ -31,7 +36,7 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
         ("TraceId", dictionary(traces, Arc::clone(&ids))?),
         ("LogTrace", dictionary(log_traces, Arc::clone(&ids))?),
         ("_trace", dictionary(facts.trace, ids)?),
-        ("SpanId", Arc::new(facts.parent.finish()?) as ArrayRef),
+        ("SpanId", Arc::new(spans.finish()?) as ArrayRef),
         ("TraceFlags", Arc::new(UInt8Array::from(logs.trace_flags))),
         ("SeverityText", logs.severity_texts.finish()?),
         ("SeverityNumber", Arc::new(UInt8Array::from(logs.severities))),

@@ -5,10 +5,10 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{Request, Sent, Told};
 use crate::digest;
 use crate::lift::records::{MARKS, OWN_SCOPE};
-use crate::lift::{LLM, TOOL, is_model};
+use crate::lift::{LLM, SPAN, is_model};
 use crate::maps::write_value;
 use crate::parts::hex;
-use crate::schema::{Fact, facets, flags};
+use crate::schema::{Fact, NO_KIND, facets, flags};
 use crate::telling;
 use crate::wire::Broken;
 
@@ -20,19 +20,18 @@ impl Request<'_, '_> {
     /// Adds a row to every column.
     pub(super) fn row(&mut self, source: u32, record: &Sent<'_>, told: Told<'_>) -> Result<(), Broken> {
         let body = self.content(record)?;
-        let time = if record.time == 0 { record.observed } else { record.time };
+        let times = [record.time, record.observed, self.window.arrival as u64];
+        let time = times.into_iter().find(|&time| time != 0).unwrap_or_default();
         let (start, bad) = self.window.clamp(time);
         self.found.flag(bad | flags::RECORD);
         let digest = self.digest(source, record, body);
         let mut fact = Fact {
             span: digest,
-            parent: record.span.try_into().map_or(0, u64::from_be_bytes),
             start,
             end: start,
             sent_end: sent(start, bad, self.window.arrival),
             digest,
             arrival: self.window.arrival,
-            kind: self.kind(&told),
             cost: -1,
             ..Fact::default()
         };
@@ -40,6 +39,7 @@ impl Request<'_, '_> {
         self.logs.repeated += self.logs.sources.row_bytes(source);
         self.session(source, &mut fact);
         self.trace(source, record, &mut fact);
+        self.call(&told, &mut fact);
         self.lifted(&told, &mut fact);
         self.facets(source, &told);
         fact.flags = self.flags(record, &fact);
@@ -83,10 +83,19 @@ impl Request<'_, '_> {
         digest::parts(parts).max(1)
     }
 
-    fn kind(&self, told: &Told<'_>) -> u8 {
-        match self.found.kind_told(self.plan, b"") {
-            kind if told.kind == LLM && is_model(kind) => kind,
-            _ => told.kind,
+    /// A call of a model is told with usage, or not at all: refused ones are counted on spans.
+    fn call(&mut self, told: &Told<'_>, fact: &mut Fact) {
+        fact.kind = match self.found.kind_told(self.plan, b"") {
+            _ if !told.generic => told.kind,
+            NO_KIND => LLM,
+            kind if is_model(kind) => kind,
+            _ => SPAN,
+        };
+        if is_model(fact.kind) {
+            telling::usage(&mut self.found, fact);
+            if telling::used(fact) == 0 {
+                (fact.kind, fact.cost, fact.cost_source) = (SPAN, -1, 0);
+            }
         }
     }
 
@@ -113,6 +122,9 @@ impl Request<'_, '_> {
         let log_trace = (named.is_none() && fact.session != 0).then(|| self.log_trace(source, fact.sent_end));
         let logs = &mut *self.logs;
         logs.log_traces.push(log_trace.is_some());
+        let span = record.span.try_into().map_or(0, u64::from_be_bytes);
+        logs.spans.push(span);
+        fact.parent = if named.is_some() { span } else { 0 };
         fact.trace = match (named.or(log_trace), logs.last_trace) {
             (None, _) => logs.traces.intern(b""),
             (Some(id), Some((last, word))) if id == last => word,
@@ -142,7 +154,7 @@ impl Request<'_, '_> {
 
     fn lifted(&mut self, told: &Told<'_>, fact: &mut Fact) {
         let logs = &mut *self.logs;
-        let event = logs.events.push(told.event);
+        let event = logs.events.push(&told.event);
         fact.name = logs.events.hash(event);
         let texts = telling::Texts {
             users: &mut logs.users,
@@ -154,14 +166,10 @@ impl Request<'_, '_> {
             outputs: &mut logs.outputs,
         };
         texts.push(&mut self.found, b"", fact);
-        if is_model(fact.kind) || fact.kind == TOOL {
-            telling::usage(&mut self.found, fact);
-        }
     }
 
     fn facets(&mut self, source: u32, told: &Told<'_>) {
         let logs = &mut *self.logs;
-        telling::facets(&mut logs.facets, &mut self.found);
         if let Some(id) = &told.previous {
             logs.facets.push(facets::PREVIOUS_ID, b"", id);
         }

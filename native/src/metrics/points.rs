@@ -5,7 +5,7 @@ use super::columns::{Lists, Points, Series};
 use super::numbers::{buckets, double, list_of, list_of_doubles, quantile, unzigzag, words};
 use crate::bounds::Window;
 use crate::digest;
-use crate::lift::{Found, Plan};
+use crate::lift::{Found, Plan, Reader};
 use crate::maps::{MAX_ATTRIBUTES, store};
 use crate::sources::Sources;
 use crate::telling;
@@ -58,7 +58,7 @@ impl<'r, 'a> Row<'r, 'a> {
         let word = attributes.key(self.position, key);
         self.position += 1;
         if word >= lifts.known() {
-            lifts.learn(self.plan, key);
+            lifts.learn(self.plan, key, Reader::Points);
         }
         if !attributes.first(word) {
             return Ok(());

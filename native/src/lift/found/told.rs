@@ -13,6 +13,7 @@ const MAX_TAGS: usize = 256;
 /// The code of `tool`.
 pub const TOOL: u8 = code("tool");
 pub const LLM: u8 = code("llm");
+pub const SPAN: u8 = code("span");
 const AGENT: u8 = code("agent");
 
 impl<'a> Found<'a> {
