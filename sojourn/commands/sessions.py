@@ -218,6 +218,7 @@ def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Cost", wording.money(row["cost"])
     yield "Tokens", f"{row['total_tokens']:,}: {row['input_tokens']:,} in, {row['output_tokens']:,} out"
     yield "Counts", f"{row['turns']:,} turns, {row['traces']:,} traces, {row['spans']:,} spans, {row['errors']:,} errors"
+    yield "Logs", f"{row['log_records']:,} log records, {row['log_errors']:,} log errors"
     for name in ("services", "models", "tools", "tags", "flags"):
         if row[name]:
             yield name.capitalize(), ", ".join(row[name])

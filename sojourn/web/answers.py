@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sojourn.web import parameters
+from sojourn.web import parameters, timeline
 from sojourn.web.reading import Reading, Row
 
 Pairs = Sequence[tuple[str, str]]
@@ -16,6 +16,10 @@ _MAX_TRACES: Final = 100_000
 _MAX_SPANS: Final = 100_000
 _SEGMENTS: Final = 10_000
 _EVENTS: Final = 1_000
+_POINTS: Final = 1_000
+_TOTALS: Final = 1_000
+_COUNTERS: Final = r"(^|[._])(tokens?|cost)([._]|$)"
+_NO_COUNTERS: Final = r"(^|[._])(time|duration|latency)([._]|$)"  # gen_ai.server.time_to_first_token
 
 
 class Missing(LookupError):
@@ -33,22 +37,71 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"sessions": [_session(row) for row in rows], "next": following}
 
 
-def session(reading: Reading, identity: str, pairs: Pairs, now: int, limit: int = 10_000) -> Answer:
+def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One session with what belongs to it; `next` is the cursor of its further traces."""
-    question, given = parameters.by_start(pairs, ("project",), limit, _MAX_TRACES, now)
-    key = {"tenant": TENANT, "project": given.get("project", ""), "session": identity}
-    found = reading.rows("session", **key)
-    if not found:
-        projects = [row["project"] for row in reading.rows("session_projects", tenant=TENANT, session=identity)]
-        raise Missing("session: there is no session of this id" + (" in this project" if projects else ""), projects)
+    question, given = parameters.by_start(pairs, ("project",), 10_000, _MAX_TRACES, now)
+    key = _key(identity, given)
+    found = _about(reading, key)
     traces = reading.rows("session_traces", question.given, **key, **question.bound)
     following = parameters.next_by_start(question, traces, "trace_id")
+    return found | {"traces": traces, "next": following}
+
+
+def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
+    """One session with its traces and log records as they followed one another: `moments`, in parts of which each is complete."""
+    places, given = parameters.places(pairs)
+    key = _key(identity, given)
+    found = _about(reading, key)
+    of_traces = parameters.behind(places[:2], "after_id", now)
+    of_logs = parameters.behind(places[2:], "after_digest", now)
+    traces = reading.rows("session_traces", of_traces.given, **key, **of_traces.bound, limit=timeline.TRACES + 1)
+    logs = reading.rows("session_logs", of_logs.given, **key, **of_logs.bound, limit=timeline.LOGS + 1)
+    moments, reached = timeline.merged(traces, logs, places)
+    return found | {"moments": moments, "next": parameters.encode_cursor(*reached) if reached else None}
+
+
+def logs(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
+    """The log records of one session by time; `next` is the cursor of further ones."""
+    question, given = parameters.logs(pairs, now)
+    key = _key(identity, given)
+    rows = reading.rows("session_logs", question.given, **key, **question.bound)
+    if not rows:
+        _found(reading, key)
+    following = parameters.next_logs(question, rows)
+    return {"logs": [{name: value for name, value in row.items() if name != "digest"} for row in rows], "next": following}
+
+
+def metrics(reading: Reading, identity: str, pairs: Pairs) -> Answer:
+    """The metric series that name one session, and what its counters of tokens and money come to; `next` leads to further series."""
+    question, given = parameters.metrics(pairs)
+    key = _key(identity, given)
+    series = reading.rows("session_metrics", question.given, **key, **question.bound, points=_POINTS)
+    if not series:
+        _found(reading, key)
+    totals = reading.rows("session_metrics", {"totals"}, **key, limit=_TOTALS, counters=_COUNTERS, no_counters=_NO_COUNTERS)
+    following = parameters.next_metrics(question, series)
+    return {"series": [_series(row) for row in series], "totals": totals, "next": following}
+
+
+def _key(identity: str, given: Mapping[str, str]) -> dict[str, str]:
+    return {"tenant": TENANT, "project": given.get("project", ""), "session": identity}
+
+
+def _found(reading: Reading, key: Mapping[str, str]) -> Row:
+    """The session's row. Raises Missing, with the projects that have a session of this id."""
+    found = reading.rows("session", **key)
+    if not found:
+        projects = [row["project"] for row in reading.rows("session_projects", tenant=TENANT, session=key["session"])]
+        raise Missing("session: there is no session of this id" + (" in this project" if projects else ""), projects)
+    return _session(found[0])
+
+
+def _about(reading: Reading, key: Mapping[str, str]) -> Answer:
+    """A session without what happened in it."""
     return {
-        "session": _session(found[0]),
+        "session": _found(reading, key),
         "segments": [_session(row) for row in reading.rows("session_segments", **key, limit=_SEGMENTS)],
-        "traces": traces,
         "events": reading.rows("events", {"session", "project"}, **key, limit=_EVENTS)[::-1],
-        "next": following,
     }
 
 
@@ -83,4 +136,12 @@ def _span(row: Row) -> Row:
     links = zip(row.pop("link_trace_ids"), row.pop("link_span_ids"), row.pop("link_attributes"), strict=True)
     row["events"] = [{"time": time, "name": name, "attributes": attributes} for time, name, attributes in events]
     row["links"] = [{"trace_id": trace_id, "span_id": span_id, "attributes": attributes} for trace_id, span_id, attributes in links]
+    return row
+
+
+def _series(row: Row) -> Row:
+    """A point is [time, value]; of what counts values (histograms, summaries) it is [time, count, sum]."""
+    counted = row["kind"] not in ("gauge", "sum")
+    row["points"] = [[time, number, value] if counted else [time, value] for time, _, value, number in row["points"]]
+    del row["id"]
     return row

@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 _SAFE: Final = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -33,6 +34,7 @@ _SAFE: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_STATIC: Final = {"style.css": "text/css", "page.js": "text/javascript"}
 
 
 class BadAddress(ValueError):
@@ -70,7 +72,8 @@ class Application:
         self._friends = friends
         self._workers = workers
         self._otlp = otlp
-        self._style = resources.files("sojourn.web").joinpath("static", "style.css").read_bytes()
+        static = resources.files("sojourn.web").joinpath("static")
+        self._static = {name: (static.joinpath(name).read_bytes(), kind) for name, kind in _STATIC.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,8 +93,8 @@ class Application:
         except BadAddress as error:
             tell = _json if scope["path"].endswith(".json") else pages.failure
             return _with_headers(tell({"error": str(error)}, 400))
-        if asked.raw == ("static", "style.css"):
-            return Response(self._style, media_type="text/css", headers=_SAFE | {"cache-control": "max-age=300"})
+        if asked.raw[0] == "static" and (found := self._static.get("/".join(asked.raw[1:]))):
+            return Response(found[0], media_type=found[1], headers=_SAFE | {"cache-control": "max-age=300"})
         return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
 
     def _answer(self, asked: Asked) -> Response:
@@ -120,6 +123,10 @@ class Application:
                 return _json(answers.events(self._reading, asked.pairs, self._now()))
             case ("sessions", last) if last != ".json":
                 return _json(answers.session(self._reading, _without_json(last), asked.pairs, self._now()))
+            case ("sessions", _, "logs.json"):
+                return _json(answers.logs(self._reading, asked.parts[1], asked.pairs, self._now()))
+            case ("sessions", _, "metrics.json"):
+                return _json(answers.metrics(self._reading, asked.parts[1], asked.pairs))
             case ("traces", last) if last != ".json":
                 return _json(answers.trace(self._reading, _without_json(last), asked.pairs, self._now()))
         raise Missing("address: there is nothing here")
@@ -130,8 +137,10 @@ class Application:
             case ("",) | ("sessions",):
                 return _page(pages.sessions(answers.sessions(self._reading, asked.pairs, now), asked.pairs, self._otlp, now))
             case ("sessions", _):
-                answer = answers.session(self._reading, asked.parts[1], asked.pairs, now, pages.TRACES)
-                return _page(pages.session(answer, asked.pairs, now))
+                return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
+            case ("sessions", _, "metrics"):
+                answer = answers.metrics(self._reading, asked.parts[1], asked.pairs)
+                return _page(pages.metrics(answer, asked.parts[1], asked.pairs))
             case ("traces", _):
                 return _page(pages.trace(answers.trace(self._reading, asked.parts[1], asked.pairs, now, pages.SPANS), asked.pairs, now))
         raise Missing("address: there is nothing here")

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
-from sojourn.web import parameters, wording
+from sojourn.web import drawing, parameters, wording
 from sojourn.web.answers import Answer, Pairs
 from sojourn.web.reading import Row
 
-TRACES: Final = 200
 SPANS: Final = 1_000
 _DEEPEST: Final = 24
 _LONGEST_VALUE: Final = 4_000
+_FEW_RECORDS: Final = 10
 _MORE_FILTERS: Final = {"project", "service", "model", "tag", "until", "min_cost", "min_tokens", "min_wall"}
 
 
@@ -26,9 +27,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("sojourn.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(
-        clock=wording.clock, duration=wording.duration, money=wording.money, number=wording.number, short=wording.short, ago=wording.ago
-    )
+    words = (wording.ago, wording.amount, wording.clock, wording.duration, wording.money, wording.number, wording.severity, wording.short)
+    environment.filters.update({word.__name__: word for word in words})
     environment.globals.update(session_address=session_address, trace_address=trace_address)
     environment.globals.update(flag_words=wording.FLAGS, reasons=wording.REASONS)
     return environment
@@ -79,18 +79,34 @@ def sessions(answer: Answer, pairs: Pairs, otlp: Callable[[], str], now: int) ->
     )
 
 
-def session(answer: Answer, pairs: Pairs, now: int) -> str:
+def session(answer: Answer, pairs: Pairs) -> str:
     row = answer["session"]
     return _render(
         "session.html",
         row=row,
-        now=now,
         segments=answer["segments"],
-        traces=_bars(answer["traces"], row["start"], row["wall_ns"]),
+        moments=_bars(_runs(answer["moments"]), row["start"], row["wall_ns"]),
+        longest=_LONGEST_VALUE,
         events=answer["events"],
         totals=_totals(row),
         following=_again(pairs, after=answer["next"]) if answer["next"] else None,
         twin=session_address(row, ".json"),
+    )
+
+
+def metrics(answer: Answer, identity: str, pairs: Pairs) -> str:
+    row = {"session_id": identity, "project": dict(pairs).get("project", "")}
+    series = answer["series"]
+    return _render(
+        "metrics.html",
+        row=row,
+        width=drawing.WIDTH,
+        height=drawing.HEIGHT,
+        series=[one | {"line": drawing.line(one["points"], bars=one["temporality"] == "delta")} for one in series],
+        telling=_telling([one["attributes"] for one in series]),
+        totals=answer["totals"],
+        following=_again(pairs, after=answer["next"]) if answer["next"] else None,
+        twin=session_address(row, "/metrics.json"),
     )
 
 
@@ -128,7 +144,26 @@ def _totals(row: Row) -> list[tuple[str, str, str]]:
         ("Traces", wording.number(row["traces"]), f"{row['spans']:,} spans"),
         ("Calls", wording.number(row["llm_calls"]), f"{row['tool_calls']:,} of tools, {row['embedding_calls']:,} embeddings"),
         ("Errors", wording.number(row["errors"]), ""),
+        ("Log records", wording.number(row["log_records"]), f"{row['log_errors']:,} errors"),
     ]
+
+
+def _runs(moments: Iterable[Row]) -> Iterator[Row]:
+    """Traces as they are, and the log records between two of them as one row of `logs`, open where it is short or all there is."""
+    runs = [(of_logs, list(rows)) for of_logs, rows in itertools.groupby(moments, lambda row: "digest" in row)]
+    for of_logs, rows in runs:
+        if not of_logs:
+            yield from rows
+            continue
+        errors = sum(row["error"] for row in rows)
+        shown = len(runs) == 1 or len(rows) <= _FEW_RECORDS
+        yield {"logs": rows, "errors": errors, "start": rows[0]["time"], "end": rows[-1]["time"], "shown": shown}
+
+
+def _telling(maps: list[dict[str, str]]) -> set[str]:
+    """The keys by which these differ: those that all have alike would only repeat themselves."""
+    keys = {key for one in maps for key in one}
+    return {key for key in keys if len(maps) == 1 or any(one.get(key) != maps[0].get(key) for one in maps)}
 
 
 def _bars(rows: Iterable[Row], start: str, wall: int) -> list[Row]:

@@ -261,3 +261,54 @@ def next_by_start(question: Question, rows: list[dict[str, Any]], identity: str)
         return None
     del rows[question.limit :]
     return encode_cursor(rows[-1]["start"], rows[-1][identity])
+
+
+def behind(place: tuple[str, str], identity: str, now: int) -> Question:
+    """What of a list lies behind this (time, id), everything behind two empty texts; `identity` is what its statement calls the id."""
+    question = Question()
+    if place[0]:
+        number = whole("after", place[1], 2**64 - 1) if identity == "after_digest" else place[1]
+        question.ask("after", after_start=parse_time("after", place[0], now), **{identity: number})
+    return question
+
+
+def logs(pairs: Sequence[tuple[str, str]], now: int) -> tuple[Question, dict[str, str]]:
+    """Paging of the log records of one session, for `session_logs.sql`."""
+    given = _single(pairs, ("project", "limit", "after"))
+    time, digest = decode_cursor(given["after"], (str, str)) if "after" in given else ("", "")
+    question = behind((time, digest), "after_digest", now)
+    question.limit = whole("limit", given.get("limit", str(MAX_LIMIT)), MAX_LIMIT, 1)
+    question.bound["limit"] = question.limit + 1
+    return question, given
+
+
+def next_logs(question: Question, rows: list[dict[str, Any]]) -> str | None:
+    if len(rows) <= question.limit:
+        return None
+    del rows[question.limit :]
+    return encode_cursor(rows[-1]["time"], rows[-1]["digest"])
+
+
+def places(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str, str, str], dict[str, str]]:
+    """Where the traces and the log records of a session's page begin (see `timeline.Places`), and what else was given."""
+    given = _single(pairs, ("project", "after"))
+    parts = decode_cursor(given["after"], (str, str, str, str)) if "after" in given else [""] * 4
+    return (parts[0], parts[1], parts[2], parts[3]), given
+
+
+def metrics(pairs: Sequence[tuple[str, str]]) -> tuple[Question, dict[str, str]]:
+    """Paging of the metric series of one session by name, for `session_metrics.sql`."""
+    given = _single(pairs, ("project", "limit", "after"))
+    question = Question(limit=whole("limit", given.get("limit", "100"), MAX_LIMIT, 1))
+    question.ask("series", limit=question.limit + 1)
+    if "after" in given:
+        name, series = decode_cursor(given["after"], (str, str))
+        question.ask("after", after_name=name, after_series=whole("after", series, 2**64 - 1))
+    return question, given
+
+
+def next_metrics(question: Question, rows: list[dict[str, Any]]) -> str | None:
+    if len(rows) <= question.limit:
+        return None
+    del rows[question.limit :]
+    return encode_cursor(rows[-1]["name"], rows[-1]["id"])

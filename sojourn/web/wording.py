@@ -28,6 +28,7 @@ _STEERING: Final = dict.fromkeys(
 )
 _BREAKING: Final = {9: "\t", 10: "\n"}
 UNKNOWN: Final = "\N{EN DASH}"
+_SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 REASONS: Final = {
     "explicit": "ended by the application",
     "continued": "continued as another session",
@@ -87,6 +88,18 @@ def money(text: str | None) -> str:
 
 def number(value: int | str | None) -> str:
     return UNKNOWN if value is None else f"{int(value):,}"
+
+
+def amount(value: float | None) -> str:
+    """A measured value: whole numbers whole, others with six digits; a dash for what is no number."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def severity(text: str, number: int) -> str:
+    """The producer's word for it, else that of OpenTelemetry for its number."""
+    return text or (_SEVERITIES[(number - 1) // 4] if 1 <= number <= 24 else "")
 
 
 def short(text: str, length: int) -> str:

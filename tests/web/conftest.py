@@ -118,3 +118,16 @@ def span_row(
     row: dict[str, object] = {"TraceId": trace_id, "SpanId": span_id, "ParentSpanId": parent, "SpanName": f"span {span_id}", "Kind": "span"}
     row |= {"Timestamp": at(start), "Duration": round((end - start) * SECOND), "StatusCode": "Unset", "CostPico": -1, "Version": 1}
     return row | columns
+
+
+def log_row(digest: int, time: float = 0, session_id: str = "", **columns: object) -> dict[str, object]:
+    """A stored log record that names `session_id` itself; `IdClass` 2 for one whose resource does."""
+    row: dict[str, object] = {"Timestamp": at(time), "Digest": digest, "SessionId": session_id, "Event": f"event {digest}", "CostPico": -1}
+    return row | {"IdClass": 0 if session_id else 255, "Arrival": at(time), "ServiceName": "cli"} | columns
+
+
+def point_row(digest: int, time: float, value: float, session_id: str = "s", **columns: object) -> dict[str, object]:
+    """A stored point of a delta counter; other kinds by other columns."""
+    row: dict[str, object] = {"MetricName": "claude_code.token.usage", "MetricUnit": "tokens", "TimeUnix": at(time), "Value": value}
+    row |= {"Digest": digest, "SessionId": session_id, "AggregationTemporality": 1, "IsMonotonic": True}
+    return row | columns
