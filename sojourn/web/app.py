@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -25,8 +26,7 @@ _log = logging.getLogger(__name__)
 
 _SAFE: Final = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -34,6 +34,7 @@ _SAFE: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_SCRIPTED: Final = {"content-security-policy": f"{_SAFE['content-security-policy']}; script-src 'self'; connect-src 'self'"}
 _STATIC: Final = {"style.css": "text/css", "page.js": "text/javascript"}
 
 
@@ -137,7 +138,7 @@ class Application:
             case ("",) | ("sessions",):
                 return _page(pages.sessions(answers.sessions(self._reading, asked.pairs, now), asked.pairs, self._otlp, now))
             case ("sessions", _):
-                return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
+                return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs), _SCRIPTED)
             case ("sessions", _, "metrics"):
                 answer = answers.metrics(self._reading, asked.parts[1], asked.pairs)
                 return _page(pages.metrics(answer, asked.parts[1], asked.pairs))
@@ -155,8 +156,8 @@ def _json(answer: Answer, status: int = 200, **headers: str) -> Response:
     return Response(body, status, _SAFE | headers, "application/json")
 
 
-def _page(html: str) -> Response:
-    return Response(html, 200, _SAFE, "text/html")
+def _page(html: str, more: Mapping[str, str] = MappingProxyType({})) -> Response:
+    return Response(html, 200, _SAFE | dict(more), "text/html")
 
 
 def _with_headers(response: Any, headers: dict[str, str] | None = None) -> Response:
