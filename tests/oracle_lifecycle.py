@@ -39,8 +39,21 @@ class Trace:
     tools: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     metadata: dict[str, tuple[str, int, int]] = field(default_factory=dict, hash=False)
+    last_call: tuple[int, int, str] | None = None
+    """Start of its last call, the span's id, its output."""
+    prompts: tuple[tuple[int, int, str, int], ...] = ()
+    """Prompts of users told in records: time, digest, text, and the last time of a record of this row before it (0: none)."""
+    marks: tuple[tuple[int, str], ...] = ()
+    """What ends the session at a time: explicit or continued."""
+    only_marks: bool = False
+    """Nothing but its marks counts."""
     gone: bool = False
     """The trace is no longer in this session."""
+
+    @property
+    def spans(self) -> int:
+        """0: made of log records alone, which is no trace but activity."""
+        return self.numbers.get("Spans", 1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ COUNTS = (
 
 
 def live(told: Iterable[Trace]) -> dict[tuple[str, str, str], list[Trace]]:
-    """The traces of each session: of what was told about one trace in one session the last counts."""
+    """The rows of each session: of what was told about one trace in one session the last counts."""
     newest: dict[tuple[Any, str], Trace] = {}
     for trace in told:
         newest[trace.session, trace.trace_id] = trace
@@ -77,29 +90,54 @@ def live(told: Iterable[Trace]) -> dict[tuple[str, str, str], list[Trace]]:
     return {key: sorted(traces, key=lambda trace: (trace.start, trace.trace_id)) for key, traces in sessions.items()}
 
 
-def segments(traces: list[Trace], limits: Limits) -> list[tuple[list[Trace], str]]:
-    """Traces by segment, each with why it ended; '' for the last."""
+def segments(traces: list[Trace], marks: list[tuple[int, str]], limits: Limits) -> list[tuple[list[Trace], str]]:
+    """Rows by segment, each with why it ended; '' for a last one that only silence can end."""
     out: list[tuple[list[Trace], str]] = []
     mine: list[Trace] = []
-    last_end = None
+    last_end = last_start = 0
     for trace in traces:
         why = ""
         if mine:
-            assert last_end is not None
-            if trace.start - last_end >= limits.idle_timeout:
+            why = marked(marks, last_start, trace.start, last_end, limits)
+            if not why and trace.start - last_end >= limits.idle_timeout:
                 why = "idle_timeout"
-            elif limits.on_limit == "segment":
+            elif not why and limits.on_limit == "segment":
                 if trace.end > mine[0].start + limits.max_duration:
                     why = "max_duration"
-                elif len(mine) + 1 > limits.max_traces:
+                elif trace.spans and count(mine) >= limits.max_traces:
                     why = "max_traces"
         if why:
             out.append((mine, why))
             mine = []
-        mine.append(trace)
-        last_end = trace.end if last_end is None else max(last_end, trace.end)
-    out.append((mine, ""))
-    return out
+        mine = [*mine, trace]
+        last_start, last_end = trace.start, max(last_end, trace.end)
+    return [*out, (mine, marked(marks, last_start, None, last_end, limits))]
+
+
+def count(rows: list[Trace]) -> int:
+    return sum(1 for row in rows if row.spans)
+
+
+def marked(marks: list[tuple[int, str]], after: int, until: int | None, last_end: int, limits: Limits) -> str:
+    """The earliest mark behind one start and not behind the next, unless a silence had ended the segment before it."""
+    between = sorted((at, ["explicit", "continued"].index(why), why) for at, why in marks if at > after and (until is None or at <= until))
+    return between[0][2] if between and between[0][0] <= last_end + limits.idle_timeout else ""
+
+
+Turn = tuple[int, str, int, int]
+"""Segment, text of the prompt, start, end."""
+
+
+def prompted_turns(cuts: list[tuple[list[Trace], str]]) -> list[Turn]:
+    """The turns that prompts begin: to the last end in the segment before the next prompt of the session."""
+    prompts = sorted((at, span, text, number) for number, (rows, _) in enumerate(cuts) for row in rows for at, span, text, _ in row.prompts)
+    turns = []
+    for place, (at, _, text, number) in enumerate(prompts):
+        until = prompts[place + 1][0] if place + 1 < len(prompts) else math.inf
+        ends = [row.end for row in cuts[number][0]]
+        ends += [before for row in cuts[number][0] for *_, before in row.prompts if before]
+        turns.append((number, text, at, max([at, *(end for end in ends if at <= end < until)])))
+    return turns
 
 
 def state(traces: list[Trace], now: int, limits: Limits) -> str:
@@ -130,7 +168,7 @@ def flags(traces: list[Trace], limits: Limits) -> set[str]:
         out.add("clock_skew")
     if max(trace.end for trace in traces) - traces[0].start > limits.max_duration:
         out.add("over_duration")
-    if len(traces) > limits.max_traces:
+    if count(traces) > limits.max_traces:
         out.add("over_traces")
     wait = limits.idle_timeout + limits.finalize_delay + limits.allowed_lateness
     by_arrival = sorted(traces, key=lambda trace: trace.arrival)
@@ -142,74 +180,83 @@ def flags(traces: list[Trace], limits: Limits) -> set[str]:
     return out
 
 
-def summary(traces: list[Trace], only_turns: bool, limits: Limits) -> dict[str, Any]:
-    turns = [trace for trace in traces if trace.turn or not only_turns]
-    durations = [trace.end - trace.start for trace in turns]
-    costs = [trace.cost for trace in traces if trace.cost is not None]
+def summary(rows: list[Trace], only_turns: bool, prompts: list[Turn] | None, limits: Limits) -> dict[str, Any]:
+    traces = [row for row in rows if row.spans]
+    turns = [] if prompts is not None else [trace for trace in traces if trace.turn or not only_turns]
+    durations = [trace.end - trace.start for trace in turns] + [end - start for *_, start, end in prompts or []]
+    costs = [row.cost for row in rows if row.cost is not None]
     latest = [
         (trace.session_name[1], trace.trace_id, trace.session_name[2], trace.session_name[0]) for trace in traces if trace.session_name
     ]
-    users = [(trace.user[1], trace.trace_id, trace.user[2], trace.user[0]) for trace in traces if trace.user]
+    users = [(row.user[1], row.trace_id, row.user[2], row.user[0]) for row in rows if row.user]
+    calls = [(row.last_call[0], row.trace_id, row.last_call[1], row.last_call[2]) for row in rows if row.last_call]
     metadata: dict[str, tuple[int, str, int, str]] = {}
-    for trace in traces:
-        for key, (value, at, span) in trace.metadata.items():
-            metadata[key] = max(metadata.get(key, (at, trace.trace_id, span, value)), (at, trace.trace_id, span, value))
+    for row in rows:
+        for key, (value, at, span) in row.metadata.items():
+            metadata[key] = max(metadata.get(key, (at, row.trace_id, span, value)), (at, row.trace_id, span, value))
     sources = 0
-    for trace in traces:
-        sources |= trace.cost_sources
-    tokens = sum(trace.numbers.get("InputTokens", 0) + trace.numbers.get("OutputTokens", 0) for trace in traces)
-    over = {"over_tokens"} if limits.max_tokens is not None and tokens > limits.max_tokens else set()
+    for row in rows:
+        sources |= row.cost_sources
+    sums = {name: sum(row.numbers.get(name, 1 if name == "Spans" else 0) for row in rows) for name in COUNTS}
+    over = set()
+    if limits.max_tokens is not None and sums["InputTokens"] + sums["OutputTokens"] > limits.max_tokens:
+        over.add("over_tokens")
     if limits.max_cost is not None and sum(costs) > limits.max_cost:
         over.add("over_cost")
     return {
-        "Name": max(latest)[3] if latest else traces[0].prompt_name or traces[0].name,
+        "Name": max(latest)[3] if latest else traces[0].prompt_name or traces[0].name if traces else "",
         "NameSource": "explicit" if latest else "derived",
         "UserId": max(users)[3] if users else "",
-        "Start": traces[0].start,
-        "End": max(trace.end for trace in traces),
-        "WallNs": max(trace.end for trace in traces) - traces[0].start,
-        "ActiveNs": union(traces),
+        "Start": rows[0].start,
+        "End": max(row.end for row in rows),
+        "WallNs": max(row.end for row in rows) - rows[0].start,
+        "ActiveNs": union(rows),
         "Traces": len(traces),
-        "Turns": len(turns),
-        **{name: sum(trace.numbers.get(name, 0) for trace in traces) for name in COUNTS},
+        "Turns": len(durations),
+        **sums,
         "CostPico": min(sum(costs), 2**63 - 1) if costs else -1,
         "CostSources": sources,
-        "Services": sorted(set().union(*(trace.services for trace in traces))),
-        "Models": sorted(set().union(*(trace.models for trace in traces))),
-        "Providers": sorted(set().union(*(trace.providers for trace in traces))),
-        "Tools": sorted(set().union(*(trace.tools for trace in traces))),
-        "Tags": sorted(set().union(*(trace.tags for trace in traces))),
-        "Status": "error" if any(trace.error for trace in turns) else "ok",
+        "Services": sorted(set().union(*(row.services for row in rows))),
+        "Models": sorted(set().union(*(row.models for row in rows))),
+        "Providers": sorted(set().union(*(row.providers for row in rows))),
+        "Tools": sorted(set().union(*(row.tools for row in rows))),
+        "Tags": sorted(set().union(*(row.tags for row in rows))),
+        "Status": "error" if any(trace.error for trace in (turns if prompts is None else traces)) else "ok",
         "over": over,
         "Metadata": {key: metadata[key][3] for key in sorted(metadata, key=str.encode)[:64]},
         "FirstTrace": turns[0].trace_id if turns else "",
         "LastTrace": turns[-1].trace_id if turns else "",
-        "FirstPrompt": "",
-        "LastAnswer": "",
+        "FirstPrompt": prompts[0][1] if prompts else "",
+        "LastAnswer": max(calls)[3] if calls and prompts is not None else "",
         "TurnP50Ns": nearest_rank(durations, 50),
         "TurnP95Ns": nearest_rank(durations, 95),
     }
 
 
-def rows(key: tuple[str, str, str], traces: list[Trace], now: int, limits: Limits) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The session's row and its segments' rows, without Revision, LastSeen and Version."""
-    only_turns = any(trace.turn for trace in traces)
-    cuts = segments(traces, limits)
-    last = state(traces, now, limits)
+def rows(key: tuple[str, str, str], told: list[Trace], now: int, limits: Limits) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """The session's row and its segments' rows, without Revision, LastSeen and Version; None if there is nothing but marks."""
+    traces = [row for row in told if not row.only_marks]
+    if not traces:
+        return None
+    only_turns = any(trace.turn and trace.spans for trace in traces)
+    cuts = segments(traces, [mark for row in told for mark in row.marks], limits)
+    turns = prompted_turns(cuts) if any(row.prompts for row in traces) else None
     out, every = [], set()
+    last, before = state(traces, now, limits), ""
     for number, (mine, why) in enumerate(cuts):
-        row = summary(mine, only_turns, limits)
-        told = flags(mine, limits)
-        every |= told
-        row["Flags"] = sorted(told | row.pop("over"))
-        row["State"] = "ended" if number < len(cuts) - 1 else last
+        row = summary(mine, only_turns, None if turns is None else [turn for turn in turns if turn[0] == number], limits)
+        own = flags(mine, limits) | ({"activity_after_end"} if before in ("explicit", "continued") else set())
+        every |= own
+        row["Flags"] = sorted(own | row.pop("over"))
+        row["State"] = "ended" if why else last
         row["EndReason"] = why or ("idle_timeout" if row["State"] == "ended" else "")
         out.append({"Segment": number, "Segments": len(cuts), **named(key, row)})
-    whole = summary(traces, only_turns, limits)
+        before = why
+    whole = summary(traces, only_turns, turns, limits)
     whole["Flags"] = sorted(
         every | ({"truncated"} if len({key for trace in traces for key in trace.metadata}) > 64 else set()) | whole.pop("over")
     )
-    whole |= {"State": last, "EndReason": "idle_timeout" if last == "ended" else "", "Segments": len(cuts)}
+    whole |= {"State": out[-1]["State"], "EndReason": out[-1]["EndReason"], "Segments": len(cuts)}
     return named(key, whole), out
 
 

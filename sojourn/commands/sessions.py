@@ -202,7 +202,8 @@ def _print_session(console: Console, answer: dict[str, Any]) -> None:
         _table(("+Trace", "Name", "+Start", "+Duration", "+Spans", "+Calls", "+Tokens", "+Cost", "+Errors"), traces, console.width)
     )
     for event in answer["events"]:
-        console.print(f"{wording.clock(event['time'])}  {_plain(event['event'])}  {_plain(event['reason'])}".rstrip())
+        reason = wording.REASONS.get(event["reason"], event["reason"])
+        console.print(f"{wording.clock(event['time'])}  {_plain(event['event'])}  {_plain(reason)}".rstrip())
 
 
 def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -212,13 +213,14 @@ def _facts(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for title, name in (("Project", "project"), ("Name", "name"), ("User", "user_id")):
         if row[name]:
             yield title, row[name]
-    yield "State", f"{row['state']} {row['end_reason']}".rstrip() + (", with errors" if row["status"] == "error" else "")
+    reason = f": {wording.REASONS.get(row['end_reason'], row['end_reason'])}" if row["end_reason"] else ""
+    yield "State", row["state"] + reason + (", with errors" if row["status"] == "error" else "")
     yield "Time", f"{wording.clock(row['start'])} to {wording.clock(row['end'])} UTC, {wording.duration(row['wall_ns'])}"
-    yield "Active", f"{wording.duration(row['active_ns'])} in {row['segments']} segments"
+    yield "Active", f"{wording.duration(row['active_ns'])} in {wording.count(row['segments'], 'segment')}"
     yield "Cost", wording.money(row["cost"])
     yield "Tokens", f"{row['total_tokens']:,}: {row['input_tokens']:,} in, {row['output_tokens']:,} out"
-    yield "Counts", f"{row['turns']:,} turns, {row['traces']:,} traces, {row['spans']:,} spans, {row['errors']:,} errors"
-    yield "Logs", f"{row['log_records']:,} log records, {row['log_errors']:,} log errors"
+    yield "Counts", ", ".join(wording.count(row[f"{what}s"], what) for what in ("turn", "trace", "span", "error"))
+    yield "Logs", f"{wording.count(row['log_records'], 'log record')}, {wording.count(row['log_errors'], 'log error')}"
     for name in ("services", "models", "tools", "tags", "flags"):
         if row[name]:
             yield name.capitalize(), ", ".join(row[name])

@@ -18,7 +18,7 @@ from sojourn.sessions.answer import Answer, answer
 from sojourn.sessions.events import differences, event_records
 from sojourn.sessions.gather import Gathered, Pile, gather, of_session, part, pile
 from sojourn.sessions.kept import Kept, as_they_stand, keep, unpack
-from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Rules, deadlines
+from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Marks, Rules, deadlines
 from sojourn.sessions.live import Known, Live, Stored
 from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
@@ -174,14 +174,15 @@ class Keeping:
     def _settle(self, touched: Touched, now: int) -> list[Batch]:
         """Fold the sessions, tell what is new of them, and stage it."""
         gathered = gather(touched.pile, len(touched.keys))
+        active = gathered.activity()
         version = self._versions.next(now)
         names = touched.names
         revision = touched.before.revision + np.uint64(1)
         after = Known.nothing(len(names))
         after.revision[:], after.folded[:] = revision, now
         batches: list[Batch] = []
-        if len(gathered.rows):
-            told, columns = self._answer(gathered, touched, revision, version, now)
+        if len(active.rows):
+            told, columns = self._answer(active, gathered.marks(touched.fresh), touched, revision, version, now)
             _note(after, told, self._rules)
             batches = [
                 Batch("session_segment_rows", records.segment_records(told, columns)),
@@ -190,18 +191,21 @@ class Keeping:
             events = differences(told, touched.before, now, self._rules)
             if len(events.group):
                 batches.append(Batch("session_event_rows", event_records(events, told, names, revision, now, version)))
-        self._stage(touched, gathered, after)
+        self._staged.append(_staged(touched, gathered, active, after))
         self._keep_unseen(touched, after)
-        return _vanished(names, touched.before, after, version) + batches
+        unheard = (active.counts == 0) & (gathered.counts > 0)
+        return _vanished(names, touched.before, after, unheard, version) + batches
 
-    def _answer(self, gathered: Gathered, touched: Touched, revision: U64, version: int, now: int) -> tuple[Answer, records.Told]:
+    def _answer(
+        self, active: Gathered, marks: Marks | None, touched: Touched, revision: U64, version: int, now: int
+    ) -> tuple[Answer, records.Told]:
         """The answer and its columns. Texts that were forgotten come back with the stored rows."""
-        told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
+        told = answer(active, marks, touched.fresh, self._rules, now, self._lookup)
         columns = records.tell(told, touched.names, revision, version, self._lookup)
         if columns.forgotten.any() and self._history is not None:
             lost = np.unique(told.session.compress(columns.forgotten)).tolist()
             pack(self._history.trace_rows_of_sessions(keys_of(touched.names, lost)), self._texts)
-            told = answer(gathered, touched.fresh, self._rules, now, self._lookup)
+            told = answer(active, marks, touched.fresh, self._rules, now, self._lookup)
             columns = records.tell(told, touched.names, revision, version, self._lookup)
         return told, columns
 
@@ -216,10 +220,6 @@ class Keeping:
             if not self._warned:
                 log.warning("lifecycle: the trace rows of %d sessions were not found: their state is not told any more", unseen.sum())
             self._warned = True
-
-    def _stage(self, touched: Touched, gathered: Gathered, after: Known) -> None:
-        gone = (gathered.counts == 0) | (after.state == ENDED)
-        self._staged.append(Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.digests))
 
     # the way back
 
@@ -262,6 +262,11 @@ class Keeping:
         return part(whole, where(keys.take(session) == rows["session"]))
 
 
+def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known) -> Staged:
+    gone = (active.counts == 0) | (after.state == ENDED)
+    return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.digests)
+
+
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:
     """The facets of a column of lists, and the row that each belongs to."""
     return view(flat(lists), TRACE_FACET), owners(lists)
@@ -290,8 +295,11 @@ def _note(after: Known, told: Answer, rules: Rules) -> None:
     after.deadline[session] = deadlines(arrival, end, state, rules)
 
 
-def _vanished(names: pa.RecordBatch, before: Known, after: Known, version: int) -> list[Batch]:
-    """Rows for segments that are no more, and for sessions that all their traces have left."""
+def _vanished(names: pa.RecordBatch, before: Known, after: Known, unheard: Mask, version: int) -> list[Batch]:
+    """Rows for segments that are no more, and for sessions that all their traces have left.
+
+    And for those of which there is nothing but marks yet: that such a row is stored tells a later life to look for them.
+    """
     out = []
     fewer = where(after.segments < before.segments).tolist()
     pairs = [(at, number) for at in fewer for number in range(int(after.segments[at]), int(before.segments[at]))]
@@ -300,7 +308,7 @@ def _vanished(names: pa.RecordBatch, before: Known, after: Known, version: int) 
         mine = pick(names, np.array([at for at, _ in pairs]))
         gone = records.vanished(SESSION_SEGMENT_ROWS, mine, [number for _, number in pairs], revisions, version)
         out.append(Batch("session_segment_rows", gone))
-    left = [at for at in fewer if not after.segments[at]]
+    left = where(((after.segments == 0) & (before.segments > 0)) | unheard).tolist()
     if left:
         revisions = [int(after.revision[at]) for at in left]
         out.append(Batch("session_rows", records.vanished(SESSION_ROWS, pick(names, np.array(left)), [], revisions, version)))

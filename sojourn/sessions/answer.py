@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,11 @@ import numpy.typing as npt
 from sojourn.schema import FLAGS
 from sojourn.sessions.facets import Facets, Lookup, unite
 from sojourn.sessions.gather import Gathered
-from sojourn.sessions.lifecycle import ENDED, IDLE_TIMEOUT, Codes, Rules, Segments, cut, states
+from sojourn.sessions.lifecycle import ENDED, EXPLICIT, IDLE_TIMEOUT, NOT_ENDED, Codes, Marks, Rules, Segments, cut, states
 from sojourn.sessions.order import lengths, where
 from sojourn.sessions.packed import Index, Mask, take
-from sojourn.sessions.summary import Summary, summarise
+from sojourn.sessions.summary import Kinds, Summary, summarise
+from sojourn.sessions.turns import Prompts, prompts_of, traces_of, turns_of
 
 _BUDGET = np.uint32(FLAGS["over_tokens"] | FLAGS["over_cost"])
 
@@ -41,7 +42,7 @@ class Answer:
     traces: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
     """Trace ids (high, low) by the row numbers of `summary.first_turn` and `last_turn`."""
     touched: Mask
-    """Which groups have rows that are new."""
+    """Which groups have rows that are new, or were ended by a mark that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,52 @@ class _Plan:
     divided: int
     """How many segments belong to sessions with several."""
 
+    def lay(self, which: Mask | None) -> Mask | None:
+        """What is told of rows, told of them as they are laid out."""
+        return which if which is None or self.rows is None else which.take(self.rows)
 
-def answer(gathered: Gathered, fresh: int, rules: Rules, now: int, lookup: Lookup) -> Answer:
-    """Answer for all sessions of `gathered` that have rows; there must be one. Rows of the pile from `fresh` on are new."""
+    def groups(self, segment: Index, segments: Segments, sessions: int) -> tuple[Index | None, Index]:
+        """The groups of things by the segment that each is in; what is in a session with several segments is in two.
+
+        Gives the things (None for each one as it stands) and their groups.
+        """
+        place = np.empty(len(segments.first), np.intp)
+        place[self.segment] = np.arange(len(self.segment))
+        group = place.take(segment)
+        if not self.divided:
+            return None, group
+        whole = np.full(sessions, -1, np.intp)
+        whole[self.session[len(place) :]] = np.arange(len(place), len(self.session))
+        also = whole.take(segments.session.take(segment))
+        twice = where(also >= 0)
+        return np.concatenate([np.arange(len(segment)), twice]), np.concatenate([group, also.take(twice)])
+
+
+def answer(gathered: Gathered, marks: Marks | None, fresh: int, rules: Rules, now: int, lookup: Lookup) -> Answer:
+    """Answer for all sessions of `gathered` that have rows; there must be one. Rows of the pile from `fresh` on are new.
+
+    `marks` tell sessions by their numbers.
+    """
     rows, alive = gathered.rows, where(gathered.counts)
-    first = np.cumsum(gathered.counts.take(alive)) - gathered.counts.take(alive)
-    segments = cut(first, np.ascontiguousarray(rows["start"]), np.ascontiguousarray(rows["end"]), rules)
+    counts = gathered.counts.take(alive)
+    first = np.cumsum(counts) - counts
+    traces = traces_of(rows)
+    marks = None if marks is None else _of_the_living(marks, alive, len(gathered.counts))
+    start, end = np.ascontiguousarray(rows["start"]), np.ascontiguousarray(rows["end"])
+    segments = cut(first, start, end, rules, traces, marks)
     several = np.bincount(segments.session, minlength=len(alive))
-    plan = _plan(segments, several, gathered.counts.take(alive), len(rows))
-    only_turns = np.maximum.reduceat(rows["turn"], first) != 0
+    plan = _plan(segments, several, counts, len(rows))
+    session = np.repeat(np.arange(len(alive)), counts)
+    prompts, prompted = prompts_of(gathered, session, segments)
+    turns = turns_of(rows, first, session, traces, prompted)
     laid = rows if plan.rows is None else take(rows, plan.rows)
-    summary = summarise(laid, plan.first, only_turns.take(plan.session), rules)
-    facets = _facets(gathered, segments, plan, alive, lookup)
-    _session_flags(summary, facets, plan)
+    kinds = Kinds(plan.lay(traces), plan.lay(turns), *_prompts(prompts, prompted, segments, plan, len(alive)))
+    summary = summarise(laid, plan.first, kinds, rules)
+    facets = _facets(gathered, segments, plan, len(alive), lookup)
+    _session_flags(summary, facets, segments, plan)
     whole = slice(plan.divided, len(plan.first))
     state, reason, number = _states(summary, segments, plan, several, whole, now, rules)
     ids = np.ascontiguousarray(laid["trace_hi"]), np.ascontiguousarray(laid["trace_lo"])
-    news = gathered.place >= fresh
-    touched = np.logical_or.reduceat(news if plan.rows is None else news.take(plan.rows), plan.first)
     return Answer(
         alive.take(plan.session),
         number,
@@ -86,8 +115,22 @@ def answer(gathered: Gathered, fresh: int, rules: Rules, now: int, lookup: Looku
         summary,
         facets,
         ids,
-        touched,
+        _touched(gathered.place >= fresh, segments, plan),
     )
+
+
+def _of_the_living(marks: Marks, alive: Index, count: int) -> Marks:
+    """Marks by the places of sessions among those that have rows."""
+    place = np.full(count, -1, np.intp)
+    place[alive] = np.arange(len(alive))
+    return replace(marks, session=place.take(marks.session)).take(where(place.take(marks.session) >= 0))
+
+
+def _touched(news: Mask, segments: Segments, plan: _Plan) -> Mask:
+    touched: Mask = np.logical_or.reduceat(news if plan.rows is None else news.take(plan.rows), plan.first)
+    if segments.anew is not None:
+        touched[: len(plan.segment)] |= segments.anew.take(plan.segment)
+    return touched
 
 
 def _plan(segments: Segments, several: Index, counts: Index, rows: int) -> _Plan:
@@ -109,48 +152,59 @@ def _plan(segments: Segments, several: Index, counts: Index, rows: int) -> _Plan
     )
 
 
-def _facets(gathered: Gathered, segments: Segments, plan: _Plan, alive: Index, lookup: Lookup) -> Facets:
+def _facets(gathered: Gathered, segments: Segments, plan: _Plan, sessions: int, lookup: Lookup) -> Facets:
     rows, facets, at = gathered.rows, gathered.facets, gathered.facet_row
     begins = np.zeros(len(rows), np.intp)
     begins[segments.first[1:]] = 1
-    segment = np.cumsum(begins).take(at)
-    place = np.empty(len(segments.first), np.intp)
-    place[plan.segment] = np.arange(len(plan.segment))
-    group = place.take(segment)
-    if plan.divided:  # what belongs to a session with several segments is told of it as well
-        whole = np.full(len(alive), -1, np.intp)
-        whole[plan.session[len(place) :]] = np.arange(len(place), len(plan.session))
-        also = whole.take(segments.session.take(segment))
-        twice = where(also >= 0)
-        facets, at = take(facets, np.concatenate([np.arange(len(facets)), twice])), np.concatenate([at, at.take(twice)])
-        group = np.concatenate([group, also.take(twice)])
+    which, group = plan.groups(np.cumsum(begins).take(at), segments, sessions)
+    if which is not None:
+        facets, at = take(facets, which), at.take(which)
     return unite(facets, group, at, rows, len(plan.first), lookup)
 
 
-def _session_flags(summary: Summary, facets: Facets, plan: _Plan) -> None:
+def _prompts(
+    prompts: Prompts | None, prompted: Mask | None, segments: Segments, plan: _Plan, sessions: int
+) -> tuple[Prompts | None, Mask | None]:
+    """Prompts by group, and which groups are of sessions that have them."""
+    if prompts is None or prompted is None:
+        return None, None
+    which, group = plan.groups(prompts.place, segments, sessions)
+    return prompts.of(np.arange(len(group)) if which is None else which, group), prompted.take(plan.session)
+
+
+def _session_flags(summary: Summary, facets: Facets, segments: Segments, plan: _Plan) -> None:
     """A session has the flags of its segments; whether it exceeds a limit as a whole says nothing, but for tokens and cost."""
     summary.flags |= facets.truncated * np.uint32(FLAGS["truncated"])
     if plan.divided:
         own = plan.session[: plan.divided]
+        if segments.anew is not None:
+            summary.flags[: plan.divided] |= _after_a_mark(segments).take(plan.segment[: plan.divided])
         first = where(np.append(True, own[1:] != own[:-1]))
         of_segments = np.bitwise_or.reduceat(summary.flags[: plan.divided], first)
         whole = slice(len(plan.segment), None)
         summary.flags[whole] = of_segments | (summary.flags[whole] & _BUDGET)
 
 
+def _after_a_mark(segments: Segments) -> npt.NDArray[np.uint32]:
+    """The flag of the segments behind one that was ended by a mark."""
+    marked = np.append(False, segments.reason[:-1] >= EXPLICIT) & (segments.number > 0)
+    return marked * np.uint32(FLAGS["activity_after_end"])
+
+
 def _states(
     summary: Summary, segments: Segments, plan: _Plan, several: Index, whole: slice, now: int, rules: Rules
 ) -> tuple[Codes, Codes, npt.NDArray[np.uint32]]:
-    """State, reason and number of each group. Every segment but the last is ended, whatever the clock says."""
+    """State, reason and number of each group. Every segment that something has ended is ended, whatever the clock says."""
     of_session = np.empty(len(several), np.uint8)
     of_session[plan.session[whole]] = states(summary.arrival[whole], summary.end[whole], now, rules)
+    last = segments.reason.take(np.cumsum(several) - 1)
+    of_session[last != NOT_ENDED] = ENDED
     state = of_session.take(plan.session)
     number = np.zeros(len(plan.first), np.uint32)
-    reason = np.zeros(len(plan.first), np.uint8)
+    reason = last.take(plan.session)
     count = len(plan.segment)
     number[:count] = segments.number.take(plan.segment)
-    last: Mask = number[:count] + 1 == several.take(plan.session[:count])
-    state[:count][~last] = ENDED
     reason[:count] = segments.reason.take(plan.segment)
-    reason[(state == ENDED) & (reason == 0)] = IDLE_TIMEOUT
+    state[reason != NOT_ENDED] = ENDED
+    reason[(state == ENDED) & (reason == NOT_ENDED)] = IDLE_TIMEOUT
     return state, reason, number

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sojourn.schema import FACETS, FLAGS
+from sojourn.sessions.lifecycle import CONTINUED, EXPLICIT, Marks
 from sojourn.sessions.order import changes, lengths, ordered, scramble, spread, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 
@@ -23,9 +25,15 @@ class Pile:
     """For each facet the position of its row."""
 
 
+ONLY_MARKS = np.uint32(FLAGS["only_marks"])
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """One row per trace, sorted by (session, start, trace id), and their facets, sorted by session."""
+    """One row per trace, sorted by (session, start, trace id), and their facets, sorted by session.
+
+    A row may stand for log records alone, or, if its flag `only_marks` says so, for nothing but marks.
+    """
 
     rows: Rows
     counts: Index
@@ -37,6 +45,37 @@ class Gathered:
     facet_row: Index
     facet_counts: Index
     """Facets of each session."""
+
+    def activity(self) -> Gathered:
+        """The same without the rows that are nothing but marks: what there was of a session."""
+        marks = self.rows["flags"] & ONLY_MARKS
+        if not marks.any():
+            return self
+        some = where(marks == 0)
+        place = np.full(len(self.rows), -1, np.intp)
+        place[some] = np.arange(len(some))
+        row = place.take(self.facet_row) if len(self.facet_row) else self.facet_row
+        said = where(row >= 0)
+        row, count, session = row.take(said), len(self.counts), self.session.take(some)
+        return Gathered(
+            take(self.rows, some),
+            np.bincount(session, minlength=count),
+            session,
+            self.place.take(some),
+            take(self.facets, said),
+            row,
+            np.bincount(session.take(row), minlength=count) if len(row) else np.zeros(count, np.intp),
+        )
+
+    def marks(self, fresh: int) -> Marks | None:
+        """What all rows say of when their sessions ended; rows of the pile from `fresh` on are new."""
+        what = self.facets["what"]
+        some = where((what == FACETS["end_mark"]) | (what == FACETS["continued_mark"]))
+        if not len(some):
+            return None
+        row = self.facet_row.take(some)
+        reason = np.where(what.take(some) == FACETS["end_mark"], np.uint8(EXPLICIT), np.uint8(CONTINUED))
+        return Marks(self.session.take(row), self.facets["at"].take(some), reason, self.place.take(row) >= fresh)
 
 
 def pile(*parts: Pile) -> Pile:

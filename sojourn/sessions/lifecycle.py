@@ -1,4 +1,4 @@
-"""When does a session begin, pause, break and end? Pure functions of its trace intervals, the last arrival, now and the rules.
+"""When does a session begin, pause, break and end? Pure functions of its trace intervals, marks, the last arrival, now and the rules.
 
 Rows are sorted by (session, start, trace id); a session is told by the position of its first row. All times are ns since 1970.
 """
@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.sessions.order import lengths, where
+from sojourn.sessions.order import changes, lengths, preceding, where
 from sojourn.sessions.packed import Index, Mask
 
 I64 = npt.NDArray[np.int64]
@@ -19,8 +19,8 @@ Codes = npt.NDArray[np.uint8]
 
 STATES: Final = ("active", "idle", "ended")
 ACTIVE, IDLE, ENDED = range(3)
-REASONS: Final = ("", "idle_timeout", "max_duration", "max_traces")
-NOT_ENDED, IDLE_TIMEOUT, MAX_DURATION, MAX_TRACES = range(4)
+REASONS: Final = ("", "idle_timeout", "max_duration", "max_traces", "explicit", "continued")
+NOT_ENDED, IDLE_TIMEOUT, MAX_DURATION, MAX_TRACES, EXPLICIT, CONTINUED = range(6)
 NEVER: Final = np.iinfo(np.int64).max
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
@@ -50,6 +50,21 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What was said to end sessions, each at its time. Arrays of one length, in any order."""
+
+    session: Index
+    """Position of the session in `first`."""
+    time: I64
+    reason: Codes
+    """EXPLICIT or CONTINUED."""
+    new: Mask
+
+    def take(self, which: Index) -> Marks:
+        return Marks(self.session.take(which), self.time.take(which), self.reason.take(which), self.new.take(which))
+
+
+@dataclass(frozen=True, slots=True)
 class Segments:
     """Where sessions are cut. Arrays of one length, sorted by (session, number)."""
 
@@ -59,7 +74,9 @@ class Segments:
     """Position of its session in the `first` that was given."""
     number: npt.NDArray[np.uint32]
     reason: Codes
-    """Why the segment ended, by the trace that begins the next one; NOT_ENDED for the last, which only silence ends."""
+    """Why the segment ended; NOT_ENDED for a last one that only silence can end."""
+    anew: Mask | None = None
+    """Was it a new mark that ended it? None if no mark ended any."""
 
 
 def covered(first: Index, start: I64, end: I64) -> tuple[I64, I64]:
@@ -91,20 +108,60 @@ def _running_greatest(first: Index, values: I64) -> I64:
     return values.take(order.take(rank))
 
 
-def cut(first: Index, start: I64, end: I64, rules: Rules) -> Segments:
-    """Cut sessions at silences and, if the rules say so, at limits. Depends on event times only."""
+def cut(first: Index, start: I64, end: I64, rules: Rules, traces: Mask | None = None, marks: Marks | None = None) -> Segments:
+    """Cut sessions at marks, at silences and, if the rules say so, at limits. Depends on event times only.
+
+    `traces` tells which rows are traces and count for `max_traces`; None if all are.
+    """
     _, before = covered(first, start, end)
     reason = np.where(start - before >= rules.idle_timeout, np.uint8(IDLE_TIMEOUT), np.uint8(NOT_ENDED))
     reason[first] = NOT_ENDED  # with idle_timeout 0 a first row has a "gap" as well
+    ends = None if marks is None else _effective(marks, first, start, end, before, rules)
+    if ends is not None:
+        reason[ends.at.compress(~ends.last)] = ends.marks.reason.compress(~ends.last)
     if rules.cut_on_limit:
-        _cut_at_limits(first, start, end, reason, rules)
+        _cut_at_limits(first, start, end, reason, rules, traces)
     begins = reason != NOT_ENDED
     begins[first] = True
     at = where(begins)
     session = np.searchsorted(first, at, side="right") - 1
     ended = np.zeros(len(at), np.uint8)
     ended[:-1] = reason.take(at[1:])  # a session's first row has no reason, so the last segment before it has none
-    return Segments(at, session, _numbers(session), ended)
+    anew = None
+    if ends is not None:
+        segment = np.searchsorted(at, ends.at) - 1  # the one in front of the row; behind the session's last row it is its last
+        ended[segment] = ends.marks.reason
+        anew = np.zeros(len(at), bool)
+        anew[segment] = ends.marks.new
+    return Segments(at, session, _numbers(session), ended, anew)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Marks that end a segment, one each."""
+
+    marks: Marks
+    at: Index
+    """The row that begins the next segment, or would if the session had one more."""
+    last: Mask
+    """Does the mark lie behind the start of the session's last row?"""
+
+
+def _effective(marks: Marks, first: Index, start: I64, end: I64, before: I64, rules: Rules) -> _Ends | None:
+    """Of the marks between the starts of two rows the earliest, unless it falls into a silence that had ended the segment before.
+
+    A mark acts on what starts before it. `before` is the greatest end before each row, as `covered` gives it.
+    """
+    rows = len(start)
+    at = preceding(np.repeat(np.arange(len(first)), lengths(first, rows)), start, marks.session, marks.time)
+    last = at == np.append(first[1:], rows).take(marks.session)
+    reach = np.where(last, np.maximum.reduceat(end, first).take(marks.session), before.take(np.minimum(at, rows - 1)))
+    some = where((at > first.take(marks.session)) & (marks.time <= reach + rules.idle_timeout))
+    if not len(some):
+        return None
+    some = some.take(np.lexsort([column.take(some) for column in (~marks.new, marks.reason, marks.time, at, marks.session)]))
+    some = some.compress(changes(marks.session.take(some), at.take(some)))
+    return _Ends(marks.take(some), at.take(some), last.take(some))
 
 
 def _numbers(session: Index) -> npt.NDArray[np.uint32]:
@@ -116,45 +173,53 @@ def _numbers(session: Index) -> npt.NDArray[np.uint32]:
     return (count - np.maximum.accumulate(base)).astype(np.uint32)
 
 
-def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rules) -> None:
+def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rules, traces: Mask | None) -> None:
     """Add the cuts that limits make to `reason`, in place. Nearly no session exceeds one, so each that does may cost a plain loop."""
     begins = reason != NOT_ENDED
     begins[first] = True
     at = where(begins)
-    over, _ = exceeding(at, start, end, rules)
+    long, many = exceeding(at, start, end, rules, traces)
+    over = long | many
     if not over.any():
         return
     session = np.searchsorted(first, at, side="right") - 1
     until = np.append(first[1:], len(start))
     for number in np.unique(session.compress(over)).tolist():
         rows = slice(int(first[number]), int(until[number]))
-        reason[rows] = _greedy(start[rows].tolist(), end[rows].tolist(), reason[rows].tolist(), rules)
+        are = [True] * (rows.stop - rows.start) if traces is None else traces[rows].tolist()
+        reason[rows] = _greedy(start[rows].tolist(), end[rows].tolist(), reason[rows].tolist(), are, rules)
 
 
-def exceeding(first: Index, start: I64, end: I64, rules: Rules) -> tuple[Mask, Mask]:
-    """Which groups of rows exceed a limit at all, and which of them the duration."""
-    sizes = lengths(first, len(start))
-    long = np.zeros(len(first), bool)
+def exceeding(first: Index, start: I64, end: I64, rules: Rules, traces: Mask | None = None) -> tuple[Mask, Mask]:
+    """Which groups of rows exceed the duration, and which the number of traces."""
+    long = many = np.zeros(len(first), bool)
     if rules.max_duration and len(first):
         long = np.maximum.reduceat(end, first) - start.take(first) > rules.max_duration
-    return long | (sizes > rules.max_traces if rules.max_traces else False), long
+    if rules.max_traces and len(first):
+        many = counted(first, len(start), traces) > rules.max_traces
+    return long, many
 
 
-def _greedy(start: list[int], end: list[int], reason: list[int], rules: Rules) -> list[int]:
+def counted(first: Index, rows: int, which: Mask | None) -> Index:
+    """How many of these rows each group has; None for all."""
+    return lengths(first, rows) if which is None else np.add.reduceat(which, first, dtype=np.intp)
+
+
+def _greedy(start: list[int], end: list[int], reason: list[int], traces: list[bool], rules: Rules) -> list[int]:
     """The cuts of one session, row by row: a row that would exceed a limit begins the next segment."""
     until = start[0] + (rules.max_duration or NEVER)
     count = 0
     for row, cut_before in enumerate(reason):
         why = cut_before
-        if not why and count:
+        if not why and row:
             if end[row] > until:
                 why = MAX_DURATION
-            elif rules.max_traces and count >= rules.max_traces:
+            elif rules.max_traces and traces[row] and count >= rules.max_traces:
                 why = MAX_TRACES
         if why:
             until, count = start[row] + (rules.max_duration or NEVER), 0
         reason[row] = why
-        count += 1
+        count += traces[row]
     return reason
 
 

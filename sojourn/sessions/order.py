@@ -84,3 +84,14 @@ def distinct(values: U64) -> tuple[U64, Index, Index]:
     which = np.empty(len(values), np.intp)
     which[order] = new.cumsum() - 1
     return ranked.compress(new), order.compress(new), which
+
+
+def preceding(group: Index, value: npt.NDArray[np.int64], of_group: Index, of_value: npt.NDArray[np.int64]) -> Index:
+    """How many of the rows, which are sorted by (group, value), lie before each of the others: have a lesser (group, value)."""
+    rows = len(group)
+    behind = np.arange(rows + len(of_group)) < rows  # of equal ones the others come first
+    order = np.lexsort((behind, np.concatenate([value, of_value]), np.concatenate([group, of_group])))
+    is_row = behind.take(order)
+    out = np.empty(len(of_group), np.intp)
+    out[order.compress(~is_row) - rows] = is_row.cumsum().compress(~is_row)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -39,8 +40,9 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
     """The columns that segments and sessions share. `names` and `revision` are those of each session number."""
     summary, facets = answer.summary, answer.facets
     name, user = lookup(summary.name), lookup(summary.user)
+    asked, answered = lookup(summary.first_prompt), lookup(summary.last_answer)
     metadata = facets.metadata(lookup)
-    forgotten = _forgotten(facets, name, user, metadata.items)
+    forgotten = _forgotten(facets, (name, user, asked, answered), metadata.items)
     mine = pick(names, answer.session)
     columns: dict[str, pa.Array] = {
         **dict(zip(NAME, mine.columns, strict=True)),
@@ -61,8 +63,8 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
         "Metadata": metadata,
         "FirstTrace": _turns(answer, summary.first_turn),
         "LastTrace": _turns(answer, summary.last_turn),
-        "FirstPrompt": lookup(np.zeros(len(mine), np.uint64)),
-        "LastAnswer": lookup(np.zeros(len(mine), np.uint64)),
+        "FirstPrompt": asked,
+        "LastAnswer": answered,
         "Search": pa.array(_native.searchable(mine.column("SessionId"), name, user, metadata)),
         "Revision": numbers(revision.take(answer.session)),
         "LastSeen": times(summary.arrival // 1_000_000, MILLISECONDS),
@@ -156,10 +158,10 @@ def _turns(answer: Answer, rows: Index) -> pa.Array:
     return ids if some.all() else pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets(some * 32)), ids.buffers()[2]])
 
 
-def _forgotten(facets: Facets, name: pa.Array, user: pa.Array, values: pa.Array) -> Mask:
+def _forgotten(facets: Facets, told: Sequence[pa.Array], values: pa.Array) -> Mask:
     """Groups one of whose texts is null."""
-    out = np.zeros(len(name), bool)
-    for texts in (name, user):
+    out = np.zeros(len(told[0]), bool)
+    for texts in told:
         if texts.null_count:
             out |= np.asarray(texts.is_null())
     if facets.texts.null_count or values.null_count:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 FLAGS: Final = {
-    "activity_after_end": "Activity went on after an explicit end.",
+    "activity_after_end": "Activity went on after the session had been ended.",
     "bad_time": "A span's time was impossible and was clamped.",
     "clock_skew": "A sender's clock runs ahead.",
     "conflicting_ids": "Some traces name more than one session.",
@@ -35,6 +35,8 @@ REASONS: Final = {
     "idle_timeout": "silent for too long",
     "max_duration": "reached its longest duration",
     "max_traces": "reached its greatest number of traces",
+    "late_data": "data came long after the end",
+    "merged": "data came that bridges a silence",
 }
 
 
@@ -100,6 +102,11 @@ def amount(value: float | None) -> str:
 def severity(text: str, number: int) -> str:
     """The producer's word for it, else that of OpenTelemetry for its number."""
     return text or (_SEVERITIES[(number - 1) // 4] if 1 <= number <= 24 else "")
+
+
+def count(value: int | str, what: str) -> str:
+    """`1 segment`, `1,234 segments`."""
+    return f"{int(value):,} {what}" + ("" if int(value) == 1 else "s")
 
 
 def short(text: str, length: int) -> str:

@@ -15,7 +15,7 @@ from sojourn import _native
 from sojourn.component import Batch, Host
 from sojourn.exporters.clickhouse import Clickhouse, Inserting
 from sojourn.processors.lifecycle import Lifecycle
-from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
+from sojourn.schema import FACETS, FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions.packed import column, lists
 from sojourn.sessions.rows import pack
 from sojourn.storage.database import Database
@@ -170,7 +170,7 @@ def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBa
     add("Turn", (int(trace.turn) for trace in traces), pa.uint8())
     add("Status", ("error" if trace.error else "ok" for trace in traces), pa.string())
     for name in COUNTS:
-        add(name, (trace.numbers.get(name, 0) for trace in traces), pa.uint64())
+        add(name, (trace.spans if name == "Spans" else trace.numbers.get(name, 0) for trace in traces), pa.uint64())
     add("CostPico", (-1 if trace.cost is None else trace.cost for trace in traces), pa.int64())
     add("CostSources", (trace.cost_sources for trace in traces), pa.uint8())
     for name in ("Services", "Models", "Providers", "Tools", "Tags"):
@@ -180,18 +180,27 @@ def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBa
     add("Metadata.Key", ([key for key, _ in each] for each in metadata), pa.list_(pa.string()))
     for at, (name, kind) in enumerate((("Value", pa.string()), ("At", pa.int64()), ("Span", pa.uint64()))):
         add(f"Metadata.{name}", ([value[at] for _, value in each] for each in metadata), pa.list_(kind))
-    add("Flags", (sum(FLAGS[flag] for flag in trace.flags) for trace in traces), pa.uint32())
+    add("Flags", (sum(FLAGS[flag] for flag in trace.flags) + trace.only_marks * FLAGS["only_marks"] for trace in traces), pa.uint32())
     add("Input", ("" for _ in traces), pa.string())
     add("Output", ("" for _ in traces), pa.string())
-    for name, kind in (("LastCallAt", pa.int64()), ("LastCallSpan", pa.uint64()), ("LastCallOutput", pa.string())):
-        add(name, ("" if kind == pa.string() else 0 for _ in traces), kind)
-    for name, kind in (("What", pa.uint8()), ("Key", pa.uint64()), ("Text", pa.string()), ("At", pa.int64()), ("Span", pa.uint64())):
-        add(f"Notes.{name}", ([] for _ in traces), pa.list_(kind))
+    for at, (name, kind) in enumerate((("At", pa.int64()), ("Span", pa.uint64()), ("Output", pa.string()))):
+        add(f"LastCall{name}", ((trace.last_call or (0, 0, ""))[at] for trace in traces), kind)
+    notes = [_notes(trace) for trace in traces]
+    kinds = (("What", pa.uint8()), ("Key", pa.uint64()), ("Text", pa.string()), ("At", pa.int64()), ("Span", pa.uint64()))
+    for at, (name, kind) in enumerate(kinds):
+        add(f"Notes.{name}", ([note[at] for note in each] for each in notes), pa.list_(kind))
     add("Version", (version for _ in traces), pa.uint64())
     add("Deleted", (int(trace.gone) for trace in traces), pa.uint8())
     packed, facets, counts = pack(pa.table(columns), texts)
     columns["_trace"], columns["_facets"] = column(packed), lists(facets, counts)
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _notes(trace: Trace) -> list[tuple[int, int, str, int, int]]:
+    """What, Key, Text, At and Span of each note; one that lifecycle has nothing to do with among them."""
+    marks = [(FACETS[f"{why.replace('explicit', 'end')}_mark"], 0, "", at, 0) for at, why in trace.marks]
+    prompts = [(FACETS["prompt"], before, text, at, span) for at, span, text, before in trace.prompts]
+    return [*prompts, (FACETS["telling"], 1, "agent", 0, 0), *marks] if prompts or marks else []
 
 
 class Tables:
@@ -304,5 +313,7 @@ def truth(told: Iterable[Trace], now: int, limits: Limits) -> tuple[dict[Any, di
     """What the oracle says the world must hold."""
     sessions, segments = {}, {}
     for key, traces in live(told).items():
-        sessions[key], segments[key] = rows(key, traces, now, limits)
+        found = rows(key, traces, now, limits)
+        if found is not None:
+            sessions[key], segments[key] = found
     return sessions, segments

@@ -29,17 +29,26 @@ def some(texts: str) -> st.SearchStrategy[frozenset[str]]:
     return st.frozensets(st.sampled_from(texts), max_size=3)
 
 
-counts = st.dictionaries(st.sampled_from(["Spans", "Errors", "LlmCalls"]), st.integers(0, 2**20), max_size=2)
+counts = st.dictionaries(st.sampled_from(["Errors", "LlmCalls", "LogRecords", "LogErrors"]), st.integers(0, 2**20), max_size=2)
 tokens = st.dictionaries(st.sampled_from(["InputTokens", "ReasoningTokens"]), st.integers(0, 2**40), max_size=2)
-numbers = st.tuples(counts, tokens).map(lambda both: both[0] | both[1])
+spans = st.sampled_from([0, 1, 1, 5]).map(lambda count: {"Spans": count})
+numbers = st.tuples(counts, tokens, spans).map(lambda some: some[0] | some[1] | some[2])
+marked = st.lists(st.tuples(st.one_of(times, times.map(lambda at: at + 1)), st.sampled_from(["explicit", "continued"])), max_size=2)
+
+
+@st.composite
+def prompted(draw: st.DrawFn, trace: int) -> tuple[tuple[int, int, str, int], ...]:
+    """Prompts with digests of their own: a record is in one row only."""
+    found = draw(st.lists(st.tuples(times, st.sampled_from(["", "hi", "do"]), st.just(0) | times), min_size=1, max_size=3))
+    return tuple((at, trace * 10 + number, text, before) for number, (at, text, before) in enumerate(found))
 
 
 @st.composite
 def traces(draw: st.DrawFn) -> Trace:
-    start = draw(times)
+    start, which = draw(times), draw(st.integers(0, 4))
     return Trace(
         session=draw(st.sampled_from(SESSIONS)),
-        trace_id=f"{draw(st.sampled_from([1, 2, 3, 2**64 + 1, 2**127 + 5])):032x}",
+        trace_id=f"{[1, 2, 3, 2**64 + 1, 2**127 + 5][which]:032x}",
         start=start,
         end=start + draw(st.sampled_from([0, 1, FINE, 5 * FINE, 14 * FINE, 40 * FINE])),
         arrival=NOW,
@@ -58,6 +67,10 @@ def traces(draw: st.DrawFn) -> Trace:
         tools=draw(some("abcde")),
         tags=draw(some("ÄBc")),
         metadata=draw(st.dictionaries(st.sampled_from(["k", "K", "é"]), told("12").map(lambda value: value or ("", NOW, 0)), max_size=3)),
+        last_call=draw(st.none() | st.tuples(moments, st.sampled_from("io")).map(lambda told: (*told[0], told[1]))),
+        prompts=draw(prompted(which)) if draw(st.integers(0, 6)) == 0 else (),
+        marks=tuple(draw(marked)) if draw(st.integers(0, 4)) == 0 else (),
+        only_marks=draw(st.integers(0, 6)) == 0,
         gone=draw(st.integers(0, 4)) == 0,
     )
 

@@ -121,6 +121,19 @@ def test_lists_are_sorted(database: Database) -> None:
     assert told == [{name: ["C", "a", "b"] for name in lists}]
 
 
+def test_where_prompts_are_the_turns_no_trace_is_one(database: Database) -> None:
+    """`Turn` of a trace is 0 in a session that has turns of which none is a trace, in that tenant and project only."""
+    asked, plain = session("asked", Turns=2), session("plain", Turns=1, FirstTrace=TRACE, LastTrace=TRACE)
+    insert(database, schema.SESSION_ROWS, asked, plain, session("asked", Project="p", Turns=1, FirstTrace=TRACE), session("was", Turns=1))
+    insert(database, schema.SESSION_ROWS, session("was", Turns=1, FirstTrace=TRACE, Version=2))
+    rows = [trace("asked", Turn=1), trace("plain", Turn=1), trace("plain", "b" * 32), trace("asked", Project="p", Turn=1)]
+    insert(database, schema.SESSION_TRACE_ROWS, *rows, trace("was", Turn=1), trace("unknown", Turn=1))
+    told = select(database, "Project, SessionId, Turn", "session_traces", "ORDER BY Project, SessionId, TraceId")
+    assert [tuple(row.values()) for row in told] == [
+        ("", "asked", 0), ("", "plain", 1), ("", "plain", 0), ("", "unknown", 1), ("", "was", 1), ("p", "asked", 1),
+    ]  # fmt: skip
+
+
 def test_previews_come_from_the_first_and_the_last_turn(database: Database) -> None:
     """`FirstInput` and `LastOutput` are those of the session's own trace rows, and '' if there is none."""
     first, last = "a" * 32, "b" * 32

@@ -43,6 +43,15 @@ def test_tables(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str])
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
+def test_what_ended_a_session_is_said_in_words(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And one of a thing is not several."""
+    store.sessions({"session_id": "s", "State": "ended", "EndReason": "explicit", "Segments": 1, "Turns": 1, "Traces": 2, "Spans": 1200})
+    assert main(["sessions", "show", "s", "--endpoint", endpoint]) == 0
+    shown = capsys.readouterr().out
+    for text in ("ended: ended by the application", " in 1 segment ", "1 turn, 2 traces, 1,200 spans, 0 errors"):
+        assert text in shown
+
+
 def test_nothing_there(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty list is an answer; a session that is not there is a failure; a wrong filter is a mistake of whoever asks."""
     assert main(["sessions", "list", "--endpoint", endpoint]) == 0

@@ -8,6 +8,16 @@ PRIMARY KEY Tenant, Project, SessionId, TraceId
 SOURCE(CLICKHOUSE($credentials QUERY 'SELECT Tenant, Project, SessionId, TraceId, Input, Output FROM $database.session_trace_rows FINAL WHERE {condition}'))
 LAYOUT(COMPLEX_KEY_DIRECT());
 
+-- Sessions whose turns are the prompts that their log records tell: turns, but no trace that is one. A row of a trace that says `Turn` does
+-- not know this of its session, and is not written again for it.
+CREATE DICTIONARY IF NOT EXISTS $database.session_prompts
+(
+    Tenant String, Project String, SessionId String, Turns UInt64
+)
+PRIMARY KEY Tenant, Project, SessionId
+SOURCE(CLICKHOUSE($credentials QUERY 'SELECT Tenant, Project, SessionId, Turns FROM $database.session_rows FINAL WHERE empty(FirstTrace) AND Turns > 0 AND {condition}'))
+LAYOUT(COMPLEX_KEY_DIRECT());
+
 CREATE OR REPLACE VIEW $database.sessions AS
 SELECT
     r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, r.Name AS Name, r.NameSource AS NameSource, r.UserId AS UserId,
@@ -63,7 +73,9 @@ CREATE OR REPLACE VIEW $database.session_traces AS
 SELECT
     r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, cut.Segment AS Segment, r.TraceId AS TraceId, r.Name AS Name,
     r.UserId AS UserId, r.Start AS Start, r.End AS End,
-    toUInt64(greatest(toUnixTimestamp64Nano(r.End) - toUnixTimestamp64Nano(r.Start), 0)) AS WallNs, r.Turn AS Turn, r.Status AS Status,
+    toUInt64(greatest(toUnixTimestamp64Nano(r.End) - toUnixTimestamp64Nano(r.Start), 0)) AS WallNs,
+    if(r.Turn = 0, 0, toUInt8(NOT dictHas('$database.session_prompts', (toString(r.Tenant), toString(r.Project), r.SessionId)))) AS Turn,
+    r.Status AS Status,
     r.Spans AS Spans, r.Errors AS Errors, r.LlmCalls AS LlmCalls, r.EmbeddingCalls AS EmbeddingCalls, r.ToolCalls AS ToolCalls,
     r.InputTokens AS InputTokens, r.OutputTokens AS OutputTokens, r.CacheReadTokens AS CacheReadTokens,
     r.CacheWriteTokens AS CacheWriteTokens, r.ReasoningTokens AS ReasoningTokens, r.InputTokens + r.OutputTokens AS TotalTokens,
