@@ -11,7 +11,8 @@ import re
 import numpy as np
 import pytest
 
-from sojourn.sessions.lifecycle import ENDED, MINUTE, NEVER, REASONS, SECOND, STATES, Rules, covered, cut, deadlines, late, states
+from sojourn.sessions.lifecycle import ENDED, MINUTE, NEVER, REASONS, SECOND, STATES, Marks, Rules, covered, cut, deadlines, late, states
+from tests.oracle import test_cutting as by_hand
 
 PLAIN = Rules()
 
@@ -162,6 +163,41 @@ def test_sessions_are_cut_each_for_itself() -> None:
     assert cuts.session.tolist() == [0, 0, 1, 2]
     assert cuts.number.tolist() == [0, 1, 0, 0]
     assert cuts.first.tolist() == [0, 1, 2, 4]
+
+
+def marks_of(text: str, session: int = 0) -> Marks:
+    """`x09:05` an explicit end, `c09:05` a continuation."""
+    told = text.split()
+    reasons = [REASONS.index("explicit" if mark[0] == "x" else "continued") for mark in told]
+    times = np.array([at(mark[1:]) for mark in told], np.int64)
+    return Marks(np.full(len(told), session), times, np.array(reasons, np.uint8), np.ones(len(told), bool))
+
+
+@pytest.mark.parametrize(("traces", "marks", "want"), by_hand.LINES)
+def test_marks_cut_as_they_do_by_hand(traces: str, marks: str, want: list[str]) -> None:
+    """The lines of tests/oracle/test_cutting.py; `!` is activity_after_end, which follows from the reason in front."""
+    rows = sorted(by_hand.rows(traces), key=lambda row: row["Start"])
+    start, end = (np.array([row[name] for row in rows], np.int64) for name in ("Start", "End"))
+    cuts = cut(np.array([0]), start, end, PLAIN, np.array([row["Spans"] > 0 for row in rows]), marks_of(marks))
+    got, before = [], ""
+    for first, until, code in zip(cuts.first, [*cuts.first[1:], len(rows)], cuts.reason, strict=True):
+        behind = "!" if before in ("explicit", "continued") else ""
+        before = REASONS[code]
+        got.append(" ".join(filter(None, (f"{clock(start[first])}-{clock(end[first:until].max())}", before, behind))))
+    assert got == want
+
+
+def test_marks_are_those_of_their_session() -> None:
+    """What ends one session is no end of its neighbours, and a segment knows whether what ended it is new."""
+    start = np.array([0, 10, 0, 10, 0]) * MINUTE
+    old, new = marks_of("x00:05", 1), marks_of("x00:12", 2)
+    both = Marks(*(np.concatenate(pair) for pair in zip(*([m.session, m.time, m.reason, m.new] for m in (old, new)), strict=True)))
+    both.new[0] = False
+    cuts = cut(np.array([0, 2, 4]), start, start + MINUTE, PLAIN, None, both)
+    assert cuts.session.tolist() == [0, 1, 1, 2]
+    assert [REASONS[code] for code in cuts.reason] == ["", "explicit", "", "explicit"]
+    assert cuts.anew is not None
+    assert cuts.anew.tolist() == [False, False, False, True]
 
 
 def test_the_union_of_intervals_counts_every_moment_once() -> None:
