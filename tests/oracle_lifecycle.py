@@ -87,7 +87,12 @@ def live(told: Iterable[Trace]) -> dict[tuple[str, str, str], list[Trace]]:
     for trace in newest.values():
         if not trace.gone:
             sessions.setdefault(trace.session, []).append(trace)
-    return {key: sorted(traces, key=lambda trace: (trace.start, trace.trace_id)) for key, traces in sessions.items()}
+    return {key: sorted(traces, key=in_order) for key, traces in sessions.items()}
+
+
+def in_order(row: Trace) -> tuple[int, bool, str]:
+    """Log records first, which stand for no trace id."""
+    return row.start, row.spans > 0, row.trace_id
 
 
 def segments(traces: list[Trace], marks: list[tuple[int, str]], limits: Limits) -> list[tuple[list[Trace], str]]:

@@ -1,4 +1,7 @@
-"""The trace rows of sessions, old and new together: one per trace, the newest, in order of (start, trace id)."""
+"""The trace rows of sessions, old and new together: one per trace, the newest, in order of (start, trace id).
+
+At one start, rows without spans come first: a log trace has no trace id, only the digest that stands for it.
+"""
 
 from __future__ import annotations
 
@@ -163,5 +166,6 @@ def _by_start(session: Index, count: int, rows: Rows, mine: Index) -> Index:
     since = start - np.repeat(np.minimum.reduceat(start, first), lengths(first, len(start)))
     order, alike = ordered(session, count, spread(since))
     if len(alike):
-        order, _ = ordered(session, count, spread(since), rows["trace_lo"].take(mine), rows["trace_hi"].take(mine), since)
+        exact = rows["trace_lo"].take(mine), rows["trace_hi"].take(mine), rows["spans"].take(mine) != 0, since
+        order, _ = ordered(session, count, spread(since), *exact)
     return order

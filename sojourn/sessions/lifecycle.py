@@ -152,8 +152,13 @@ def _effective(marks: Marks, first: Index, start: I64, end: I64, before: I64, ru
 
     A mark acts on what starts before it. `before` is the greatest end before each row, as `covered` gives it.
     """
-    rows = len(start)
-    at = preceding(np.repeat(np.arange(len(first)), lengths(first, rows)), start, marks.session, marks.time)
+    rows, sizes = len(start), lengths(first, len(start))
+    marked = np.zeros(len(first), bool)
+    marked[marks.session] = True
+    mine = where(np.repeat(marked, sizes))
+    skipped = np.cumsum(np.where(marked, 0, sizes))
+    at = preceding(np.repeat(np.arange(len(first)), np.where(marked, sizes, 0)), start.take(mine), marks.session, marks.time)
+    at += skipped.take(marks.session)
     last = at == np.append(first[1:], rows).take(marks.session)
     reach = np.where(last, np.maximum.reduceat(end, first).take(marks.session), before.take(np.minimum(at, rows - 1)))
     some = where((at > first.take(marks.session)) & (marks.time <= reach + rules.idle_timeout))

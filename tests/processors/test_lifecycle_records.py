@@ -257,7 +257,8 @@ def told_whole(row: Trace) -> dict[str, Any]:
     before = [at for *_, at in row.prompts if at]
     prompts = [(at, f"{span:016x}", text) for at, span, text, _ in row.prompts]
     times = {"Start": row.start, "End": row.end, "Ends": [row.end, *before]}
-    return {**times, "TraceId": row.trace_id, "Services": [], "Spans": row.spans, "Prompts": prompts, "Turn": 0, "told": row}
+    names = {"TraceId": row.trace_id, "Services": []} if row.spans else {"TraceId": "", "Services": [row.trace_id]}
+    return {**times, **names, "Spans": row.spans, "Prompts": prompts, "Turn": 0, "told": row}
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(max_traces=2, max_duration=30 * MINUTE, idle_timeout=10 * MINUTE)])
@@ -265,7 +266,7 @@ def told_whole(row: Trace) -> dict[str, Any]:
 @LAWS
 def test_both_oracles_cut_alike(limits: Limits, group: list[Trace]) -> None:
     """That of session rows, and that of all signals, in which it is decided what the specification leaves open."""
-    rows = sorted({row.trace_id: row for row in group if not row.only_marks}.values(), key=lambda row: (row.start, row.trace_id))
+    rows = sorted({row.trace_id: row for row in group if not row.only_marks}.values(), key=oracle_lifecycle.in_order)
     assume(rows)
     marks = [each for row in group for each in row.marks]
     mine = oracle_lifecycle.segments(rows, marks, limits)

@@ -68,7 +68,7 @@ tellings = st.lists(telling, max_size=30)
 def pile_of(told: list[tuple[Any, ...]]) -> Pile:
     rows = np.zeros(len(told), TRACE)
     for at, (_, hi, lo, start, gone, _) in enumerate(told):
-        rows[at]["trace_hi"], rows[at]["trace_lo"], rows[at]["start"], rows[at]["deleted"], rows[at]["spans"] = hi, lo, start, gone, at
+        rows[at]["trace_hi"], rows[at]["trace_lo"], rows[at]["start"], rows[at]["deleted"], rows[at]["spans"] = hi, lo, start, gone, lo % 2
     said = [(at, value) for at, each in enumerate(told) for value in each[5]]
     facets = np.zeros(len(said), TRACE_FACET)
     facets["value"] = [value for _, value in said]
@@ -78,7 +78,7 @@ def pile_of(told: list[tuple[Any, ...]]) -> Pile:
 def expected_of(told: list[tuple[Any, ...]]) -> list[list[tuple[int, list[int]]]]:
     """Per session the number of each row that counts, in order, with what it says."""
     newest = {each[:3]: at for at, each in enumerate(told)}
-    alive = sorted((told[at][0], told[at][3], *told[at][1:3], at) for at in newest.values() if not told[at][4])
+    alive = sorted((told[at][0], told[at][3], told[at][2] % 2, *told[at][1:3], at) for at in newest.values() if not told[at][4])
     return [[(at, sorted(told[at][5])) for session, *_, at in alive if session == number] for number in range(6)]
 
 
