@@ -1,4 +1,4 @@
-"""Claude Code and Codex as their telemetry is documented (facts/attributes.md §16): they cannot be run here, so their words are built.
+"""Claude Code and Codex as their telemetry is documented, in words that are built; Codex' own bytes are in `test_codex.py`.
 
 Claude Code writes `event.name` without its prefix, and most numbers and booleans as strings; its input leaves the cache out. Codex writes
 its token counts as strings; cached and reasoning tokens are parts of input and output.
