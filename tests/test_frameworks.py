@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,22 @@ def _one_turn(transport: str) -> None:
 
 
 PAGE = ROOT / "docs" / "frameworks.md"
+
+
+def test_a_page_of_this_machine_may_send_and_another_may_not() -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    granted = {}
+    with run(configuration("opentelemetry-sdk")) as collector:
+        for origin in ("http://localhost:3000", "http://127.0.0.1:5173", "https://example.org"):
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+            question = urllib.request.Request(f"http://{collector.endpoints['otlp_http']}/v1/traces", headers=asked, method="OPTIONS")
+            with direct.open(question, timeout=30) as answer:
+                granted[origin] = answer.headers["Access-Control-Allow-Origin"]
+    assert granted == {
+        "http://localhost:3000": "http://localhost:3000",
+        "http://127.0.0.1:5173": "http://127.0.0.1:5173",
+        "https://example.org": None,
+    }
 
 
 def test_the_program_of_the_page_makes_the_session_that_the_page_says(tmp_path: Path) -> None:
