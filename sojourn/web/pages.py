@@ -19,6 +19,7 @@ SPANS: Final = 1_000
 _DEEPEST: Final = 24
 _LONGEST_VALUE: Final = 4_000
 _FEW_RECORDS: Final = 10
+_LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
 _MORE_FILTERS: Final = {"project", "service", "model", "tag", "until", "min_cost", "min_tokens", "min_wall"}
 
 
@@ -144,7 +145,7 @@ def _totals(row: Row) -> list[tuple[str, str, str]]:
         ("Traces", wording.number(row["traces"]), f"{row['spans']:,} spans"),
         ("Calls", wording.number(row["llm_calls"]), f"{row['tool_calls']:,} of tools, {row['embedding_calls']:,} embeddings"),
         ("Errors", wording.number(row["errors"]), ""),
-        ("Log records", wording.number(row["log_records"]), f"{row['log_errors']:,} errors"),
+        ("Log records", wording.number(row["log_records"]), wording.count(row["log_errors"], "error")),
     ]
 
 
@@ -172,8 +173,9 @@ def _bars(rows: Iterable[Row], start: str, wall: int) -> list[Row]:
     shown = []
     for row in rows:
         begin, end = wording.moment(row["start"]), wording.moment(row["end"])
-        left = min(max((begin - first) / whole * 100, 0.0), 100.0)
-        shown.append(row | {"left": f"{left:.3f}", "width": f"{min(max((end - begin) / whole * 100, 0.0), 100.0 - left):.3f}"})
+        left = min(max((begin - first) / whole * 100, 0.0), 100.0 - _LEAST_BAR)
+        width = min(max((end - begin) / whole * 100, _LEAST_BAR), 100.0 - left)
+        shown.append(row | {"left": f"{left:.3f}", "width": f"{width:.3f}"})
     return shown
 
 

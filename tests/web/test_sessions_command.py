@@ -52,6 +52,18 @@ def test_what_ended_a_session_is_said_in_words(store: Store, endpoint: str, caps
         assert text in shown
 
 
+def test_log_records_are_counted(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, and in JSON of one session and of the list."""
+    store.sessions({"session_id": "s", "LogRecords": 1234, "LogErrors": 2})
+    assert main(["sessions", "show", "s", "--endpoint", endpoint]) == 0
+    assert "1,234 log records, 2 log errors" in capsys.readouterr().out
+    assert main(["sessions", "show", "s", "--json", "--endpoint", endpoint]) == 0
+    one = json.loads(capsys.readouterr().out)["session"]
+    assert main(["sessions", "list", "--json", "--endpoint", endpoint]) == 0
+    for row in (one, *json.loads(capsys.readouterr().out)["sessions"]):
+        assert (row["log_records"], row["log_errors"]) == (1234, 2)
+
+
 def test_nothing_there(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty list is an answer; a session that is not there is a failure; a wrong filter is a mistake of whoever asks."""
     assert main(["sessions", "list", "--endpoint", endpoint]) == 0
