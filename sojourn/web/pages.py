@@ -28,8 +28,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("sojourn.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    words = (wording.ago, wording.amount, wording.clock, wording.duration, wording.money, wording.number, wording.severity, wording.short)
-    environment.filters.update({word.__name__: word for word in words})
+    words = ("ago", "amount", "clock", "count", "duration", "money", "number", "severity", "short")
+    environment.filters.update({word: getattr(wording, word) for word in words})
     environment.globals.update(session_address=session_address, trace_address=trace_address)
     environment.globals.update(flag_words=wording.FLAGS, reasons=wording.REASONS)
     return environment

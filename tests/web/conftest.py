@@ -22,6 +22,7 @@ from sojourn.web.extension import Web
 
 NOW = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
+PATIENCE = 60.0  # seconds for an answer: the page gives up by itself after `query_timeout`, and a busy machine is no failure
 
 
 class FixedClock:
@@ -88,7 +89,7 @@ def page(database: Database | None) -> Iterator[httpx.Client]:
     """The page on a free port."""
     with (
         Web(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database)) as listening,
-        httpx.Client(base_url=f"http://{listening.endpoints['web']}") as client,
+        httpx.Client(base_url=f"http://{listening.endpoints['web']}", timeout=PATIENCE) as client,
     ):
         yield client
 

@@ -16,7 +16,7 @@ from sojourn.web.pages import session_address
 from sojourn.web.timeline import LOGS, TRACES, Places, merged
 from tests.signals.agents import claude_code_session
 from tests.signals.telling import log, requests
-from tests.web.conftest import Store, fresh_database, log_row, page, trace_row
+from tests.web.conftest import PATIENCE, Store, fresh_database, log_row, page, trace_row
 from tests.web.test_one_session import IDS, raw
 
 OURS, THEIRS, NOBODYS = "a" * 32, "b" * 32, "c" * 32
@@ -233,7 +233,7 @@ def test_a_trace_that_is_bound_late_brings_its_records() -> None:
     """Through a whole collector: a record without an id is nobody's until a span of its trace names the session."""
     leaf = span("tool", trace="late", parent="root")
     record = log("note", "09:00", names=leaf)
-    with run() as collector, httpx.Client(base_url=f"http://{collector.endpoints['web']}") as web:
+    with run() as collector, httpx.Client(base_url=f"http://{collector.endpoints['web']}", timeout=PATIENCE) as web:
         for signal, body in requests([leaf, record, record]):
             collector.send(body, signal=signal)
         collector.settle()
@@ -245,7 +245,7 @@ def test_a_trace_that_is_bound_late_brings_its_records() -> None:
 
 def test_claude_code() -> None:
     """Through a whole collector: what a terminal agent told in log records and metrics, without one span."""
-    with run() as collector, httpx.Client(base_url=f"http://{collector.endpoints['web']}") as web:
+    with run() as collector, httpx.Client(base_url=f"http://{collector.endpoints['web']}", timeout=PATIENCE) as web:
         for signal, body in requests([*claude_code_session(), *claude_code_session()]):
             collector.send(body, signal=signal)
         collector.settle()
