@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sojourn import _native
+    from sojourn.sessions.telling import Telling
     from sojourn.storage.database import Database
     from sojourn.storage.history import History
 
@@ -73,6 +74,8 @@ class Host:
     """The texts behind the hashes in packed rows. None where nothing decodes."""
     history: History | None = None
     """What this lane stored earlier, or None where nothing can be read back."""
+    telling: Telling | None = None
+    """What `lifecycle` and `aggregate` of this lane know of services that tell their calls in log records."""
 
 
 class Process(Protocol):

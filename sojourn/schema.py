@@ -263,6 +263,7 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "prompt": 1 << 6,  # a record that tells what a user asked
     "session_start": 1 << 7,  # marks: the session begins here, or ended before (facet previous_id)
     "session_end": 1 << 8,  # … ends here
+    "traceless": 1 << 10,  # a record without a trace id: it belongs to a log trace
     "only_marks": 1 << 9,  # a trace row that says nothing but marks: no activity
     "bad_time": 1 << 16,
     "clock_skew": 1 << 17,
@@ -288,7 +289,7 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "session_name": 3,  # value
     "prompt_name": 4,  # value: a name to fall back on
     "previous_id": 5,  # value: the id of the session that a session.start continues
-    "mark": 6,  # of a span that has session.start or session.end as an event: key its name, value its time in ns since 1970
+    "mark": 6,  # a session.start or session.end that a span has as event or attribute: key its name, value its time in ns since 1970
     # notes of a trace in a session (Notes of session_trace_rows)
     "prompt": 8,  # value: the text of a user's prompt; at, span: its time and digest; key: the last time of a record of the row before it
     "end_mark": 9,  # at: the session is ended at this time by a mark; span: who said so

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas  # noqa: F401  pyarrow needs it to tell nanoseconds to Python, and a collector in this process keeps it out from then on
 import pytest
 from hypothesis import HealthCheck, settings
 

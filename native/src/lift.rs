@@ -11,9 +11,10 @@ mod reading;
 pub mod records;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use clean::Placeholders;
+use hashbrown::HashMap;
 use records::Record;
 
 use crate::values::AnyValue;
@@ -120,7 +121,7 @@ struct Numbered {
 type Prefix = (Box<[u8]>, Box<[u8]>);
 
 /// An attribute key of an event, and its use.
-type EventUse = (Box<[u8]>, Entry);
+pub type EventUse = (Box<[u8]>, Entry);
 
 /// The whole plan. Immutable; made once per lane.
 pub struct Plan {
@@ -170,9 +171,9 @@ impl Plan {
         Some(clean::session_id(id, self.id_max_length))
     }
 
-    /// Whether the plan wants anything of events of this name.
-    pub fn lifts_event(&self, name: &[u8]) -> bool {
-        self.events.contains_key(name)
+    /// What the plan wants of events of this name: keys of attributes, and what each is for.
+    pub fn event(&self, name: &[u8]) -> &[EventUse] {
+        self.events.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// What log records of this event tell beside their attributes.

@@ -16,7 +16,7 @@ pub use row::sent;
 use crate::bounds::{self, Window};
 use crate::digest;
 use crate::group::Taken;
-use crate::lift::records::{PREVIOUS_ID, fulfils};
+use crate::lift::records::{PREVIOUS_ID, Record, fulfils};
 use crate::lift::{Found, LLM, Plan, Reader, SPAN};
 use crate::maps::{MAX_ATTRIBUTES, store};
 use crate::schema::flags;
@@ -80,6 +80,15 @@ struct Told<'a> {
     /// Whether it tells a call as OpenTelemetry does, not in words of its own.
     generic: bool,
     previous: Option<Vec<u8>>,
+}
+
+impl Told<'_> {
+    fn settle(&mut self, known: Option<&Record>, only: bool, found: &mut Found<'_>) {
+        if let Some(known) = known.filter(|_| only) {
+            self.kind = known.kind;
+            found.flag(known.flags);
+        }
+    }
 }
 
 impl<'a> Request<'a, '_> {
@@ -187,13 +196,16 @@ impl<'a> Request<'a, '_> {
             kind: if generic { LLM } else { SPAN },
             previous: None,
         };
-        if known.is_none() && !self.plan.lifts_event(&told.event) {
+        let plan = self.plan;
+        let uses = plan.event(&told.event);
+        if uses.is_empty() && known.is_none_or(Record::is_told_by_its_name) {
+            told.settle(known, true, &mut self.found);
             return Ok(told);
         }
         let mut only = known.is_none_or(|known| known.only.is_empty());
         each(message, 6, |pair| {
             let (key, value) = key_value(pair)?;
-            self.found.take_event(self.plan, &told.event, 0, key, &value);
+            self.found.take_event(plan, uses, 0, key, &value);
             if let Some(known) = known {
                 only = only || fulfils(&known.only, key, &value);
                 if known.flags & flags::SESSION_START != 0 && key == PREVIOUS_ID && told.previous.is_none() {
@@ -205,14 +217,11 @@ impl<'a> Request<'a, '_> {
         if let AnyValue::Map(members) = record.body {
             each(members, 1, |pair| {
                 let (key, value) = key_value(pair)?;
-                self.found.take_event(self.plan, &told.event, 1, key, &value);
+                self.found.take_event(plan, uses, 1, key, &value);
                 Ok(())
             })?;
         }
-        if let Some(known) = known.filter(|_| only) {
-            told.kind = known.kind;
-            self.found.flag(known.flags);
-        }
+        told.settle(known, only, &mut self.found);
         Ok(told)
     }
 }

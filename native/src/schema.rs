@@ -280,6 +280,7 @@ pub mod flags {
     pub const PROMPT: u32 = 1 << 6;
     pub const SESSION_START: u32 = 1 << 7;
     pub const SESSION_END: u32 = 1 << 8;
+    pub const TRACELESS: u32 = 1 << 10;
     pub const ONLY_MARKS: u32 = 1 << 9;
     pub const BAD_TIME: u32 = 1 << 16;
     pub const CLOCK_SKEW: u32 = 1 << 17;

@@ -224,14 +224,14 @@ impl<'a> Request<'a, '_> {
         let events = &mut self.columns.events;
         events.times.push(time);
         events.names.push(name);
-        let (lifted, mark) = (self.plan.lifts_event(name), self.plan.mark(name));
+        let (uses, mark) = (self.plan.event(name), self.plan.mark(name));
         if mark != 0 {
             self.found.flag(mark);
             self.marks.add(name, time);
         }
         let flag = attributes_of(&mut events.attributes, message, 3, |key, value| {
-            if lifted {
-                self.found.take_event(self.plan, name, number as u32, key, value);
+            if !uses.is_empty() {
+                self.found.take_event(self.plan, uses, number as u32, key, value);
             }
             if mark != 0 {
                 self.marks.attribute(self.plan, key, value);

@@ -64,7 +64,9 @@ class Opening:
     def _open_processors(self) -> dict[str, Step]:
         if not self._processors:
             return {}
-        self._host = replace(self._host, history=self._history())
+        from sojourn.sessions.telling import Telling
+
+        self._host = replace(self._host, history=self._history(), telling=Telling())
         processors = self._service.description.processors
         steps: dict[str, Step] = {}
         for id_ in self._processors:

@@ -53,9 +53,14 @@ class _Aggregate:
         self._fold = fold
 
     def process(self, batch: Batch) -> Iterable[Batch]:
-        if batch.table != "otel_traces" or not len(batch.records):
+        if not len(batch.records):
             return (batch,)
-        return (Batch(batch.table, self._fold.take(batch.records)),)
+        match batch.table:
+            case "otel_traces":
+                return (Batch(batch.table, self._fold.take(batch.records)),)
+            case "otel_logs":
+                return (Batch(batch.table, self._fold.take_records(batch.records)),)
+        return (batch,)
 
     def settle(self) -> Iterable[Batch]:
         return _rows(self._fold.settle())

@@ -12,7 +12,11 @@ import pyarrow as pa
 
 from sojourn.component import Host
 from sojourn.processors.session import METADATA_KEY
+from sojourn.schema import FLAGS
+from sojourn.sessions.cells import is_record, told_before
 from sojourn.sessions.columns import replace, settled_costs
+from sojourn.sessions.groups import Groups
+from sojourn.sessions.logs import Logs
 from sojourn.sessions.missing import name_missing
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import (
@@ -28,6 +32,7 @@ from sojourn.sessions.packed import (
     column,
     concat,
     copy,
+    filled,
     flat,
     hashes,
     owners,
@@ -39,7 +44,8 @@ from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.seen import Seen
 from sojourn.sessions.shelf import Block, Kept, Shelf
-from sojourn.sessions.traces import Folded, fold
+from sojourn.sessions.telling import Telling
+from sojourn.sessions.traces import Folded, Shared, Tree, fold
 from sojourn.sessions.versions import Versions
 
 LARGE = 10_000
@@ -55,6 +61,8 @@ class Staged:
     """New spans of large traces."""
     folded: list[bytes] = field(default_factory=list)
     """Large traces that have waited and are folded now."""
+    asked: list[bytes] = field(default_factory=list)
+    """Traces that `lifecycle` asked for."""
 
 
 class Came(NamedTuple):
@@ -78,6 +86,8 @@ class Touched:
     """Hash of the session each trace was counted in last, 0 for none."""
     recalled: Mask
     """Traces that were read back: told again even if nothing is new, since what follows from them may never have been stored."""
+    stored: list[tuple[int, int]] = field(default_factory=list)
+    """Of those that were read back: traces and sessions to which stored rows give a part of them."""
 
 
 class Fold:
@@ -95,16 +105,28 @@ class Fold:
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
         self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
+        self._telling = host.telling or Telling()
+        self._logs = Logs(host.texts, self._telling)
+        self._keys: Keys = np.empty((0, 2), ">u8")
+        """Of the traces that are folded now."""
 
     def take(self, records: pa.RecordBatch) -> pa.RecordBatch:
         """Take in new spans; gives the batch with their costs."""
-        self._restore()
         self._missing = json.loads((records.schema.metadata or {}).get(METADATA_KEY, b'{"missing_id": "none", "gap_attributes": []}'))
+        return self._take(records, records.column("TraceId"))
+
+    def take_records(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Take in new log records; gives the batch with their costs."""
+        return self._take(records, records.column("_trace"), _traceless(records))
+
+    def _take(self, records: pa.RecordBatch, traces: pa.Array, flags: Any = 0) -> pa.RecordBatch:
+        self._restore()
         facts = copy(view(records.column("_fact"), FACT))
+        facts["flags"] |= flags
         if self._price(facts, records):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
-        keys = trace_keys(records.column("TraceId").dictionary)
-        self._came.append(Came(keys, facts, _span_facets(records.column("_facets"), facts)))
+        facets = _span_facets(records.column("_facets"), facts)
+        self._came.append(_of_traces(traces.dictionary, facts, facets))
         return records
 
     def settle(self) -> pa.RecordBatch | None:
@@ -124,13 +146,15 @@ class Fold:
             self._restored = True
 
     def due(self) -> pa.RecordBatch | None:
-        """Rows for the large traces that have waited."""
-        if not self._waiting:
+        """Rows for the large traces that have waited, and for those that `lifecycle` asked for."""
+        asked = self._telling.asked()
+        if not self._waiting and not asked:
             return None
         keys = list(self._waiting)
         waiting = [_alone(key, block) for key, blocks in self._waiting.items() for block in blocks]
-        self._staged.append(Staged(folded=keys))
-        return self._fold(_together(waiting))
+        again = Came(np.frombuffer(b"".join(asked), ">u8").reshape(-1, 2), np.empty(0, FACT), np.empty(0, SPAN_FACET))
+        self._staged.append(Staged(folded=keys, asked=asked))
+        return self._fold(_together([*waiting, again]), again=set(asked))
 
     def committed(self) -> None:
         for staged in self._staged:
@@ -138,6 +162,7 @@ class Fold:
                 self._waiting.pop(key, None)
             for key, block in staged.waiting.items():
                 self._waiting.setdefault(key, []).append(block)
+            self._telling.answered(staged.asked)
             if staged.kept is not None:
                 self._shelf.put(staged.kept)
         self._staged.clear()
@@ -178,17 +203,21 @@ class Fold:
         self._staged.append(Staged(waiting=waiting))
         return Came(keys, facts[~mine], facets[~own])
 
-    def _fold(self, came: Came) -> pa.RecordBatch | None:
-        numbers = np.flatnonzero(np.bincount(came.facts["trace"], minlength=len(came.keys)))
-        touched = self._with_known(came, numbers)
+    def _fold(self, came: Came, again: set[bytes] | None = None) -> pa.RecordBatch | None:
+        new = np.bincount(came.facts["trace"], minlength=len(came.keys)) > 0
+        asked = np.array([key.tobytes() in again for key in came.keys], bool) if again else np.zeros(len(new), bool)
+        numbers, self._keys = where(new | asked), came.keys
+        touched = self._with_known(came, numbers, asked)
+        if not len(touched.facts):
+            return None
         try:
-            return self._rows(touched, fold(touched.facts, touched.facets, self._id_of))
+            return self._rows(touched, fold(touched.facts, touched.facets, self))
         except Forgotten:
             if self._history is not None:
                 touched = self._with_stored(touched, numbers)
-            return self._rows(touched, fold(touched.facts, touched.facets, self._id_of), lenient=True)
+            return self._rows(touched, fold(touched.facts, touched.facets, self), lenient=True)
 
-    def _with_known(self, came: Came, numbers: Index) -> Touched:
+    def _with_known(self, came: Came, numbers: Index, asked: Mask) -> Touched:
         """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
         keys, facts, facets = came
         whole = len(numbers) == len(keys)
@@ -198,15 +227,17 @@ class Fold:
             old["trace"], old_facets["trace"] = numbers.take(old["trace"]), numbers.take(old_facets["trace"])
             session = np.zeros(len(keys), np.uint64)
             session[numbers] = known.session
-        touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), np.zeros(len(keys), bool))
+        touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), asked.copy())
         unknown = numbers.compress(known.spans < 0)
         if self._history is None or not len(unknown):
             return touched
         assert self._seen is not None
-        root = facts[facts["parent"] == 0]
+        # A root began its trace, and a log trace lies within its minute: if that is news, so is the trace.
+        traceless = (facts["flags"] & FLAGS["traceless"]) != 0
+        root = facts[np.where(is_record(facts), traceless, facts["parent"] == 0)]
         start = np.full(len(keys), -1, np.int64)
         start[root["trace"]] = root["start"]
-        maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown))
+        maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown)) | asked.take(unknown)
         return self._with_stored(touched, unknown[maybe]) if maybe.any() else touched
 
     def _with_stored(self, touched: Touched, numbers: Index) -> Touched:
@@ -214,16 +245,19 @@ class Fold:
         assert self._history is not None
         wanted = {touched.keys[number].tobytes().hex(): number for number in numbers.tolist()}
         touched.recalled[numbers] = True
-        table = self._history.spans(list(wanted))
-        if len(table):
-            facts, facets = self._stored_facts(table, wanted)
-            touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
-            touched.fresh += len(facts)
+        for table in (self._history.spans(list(wanted)), self._history.records(list(wanted))):
+            if len(table):
+                facts, facets = self._stored_facts(table, wanted)
+                touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
+                touched.fresh += len(facts)
         rows = self._history.trace_rows_of_traces(list(wanted))
-        for tenant, project, session, trace in zip(
-            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId")), strict=True
+        for tenant, project, session, trace, spans in zip(
+            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
         ):
-            touched.session[wanted[trace]] = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
+            code = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
+            touched.stored.append((wanted[trace], code))
+            if spans:
+                touched.session[wanted[trace]] = code
         return touched
 
     def _stored_facts(self, table: pa.Table, wanted: dict[str, int]) -> tuple[Rows, Rows]:
@@ -232,42 +266,78 @@ class Fold:
         batch = table.combine_chunks().to_batches()[0]
         packed = pa.record_batch(_native.facts(batch, self._texts))
         facts = copy(view(packed.column("_fact"), FACT))
-        trace = batch.column("TraceId")
-        facts["trace"] = [wanted[each] for each in trace.to_pylist()]
+        trace = batch.column("TraceId").to_pylist()
+        if "LogTrace" in batch.schema.names:
+            facts["flags"] |= _traceless(batch)
+            trace = [mine or other for mine, other in zip(batch.column("LogTrace").to_pylist(), trace, strict=True)]
+        facts["trace"] = [wanted[each] for each in trace]
         return facts, _span_facets(packed.column("_facets"), facts)
 
     def _rows(self, touched: Touched, folded: Folded, lenient: bool = False) -> pa.RecordBatch | None:
         """Rows for the traces that changed; what the shelf shall hold is staged."""
-        groups, traces = folded.groups, folded.traces
+        groups, cells, traces = folded.groups, folded.cells, folded.traces
         numbers = groups.number.take(groups.first)
-        traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers].T
-        name_missing(folded, self._missing, self._texts)
-        session, before = traces["session"], touched.session.take(numbers)
-        news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != session)
+        before = touched.session.take(numbers)
+        news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != folded.main)
         news |= touched.recalled.take(numbers)
         self._stage(touched.keys, folded, numbers, news)
-        told, gone = where(news & (session != 0)), where((before != 0) & (before != session))
+        told = where(news.take(cells.trace) & (cells.session != 0))
+        gone, left_session = self._gone(touched, folded, numbers, before)
         if not len(told) and not len(gone):
             return None
-        left = np.zeros(len(gone), TRACE)
-        for name in ("trace_hi", "trace_lo", "start", "end", "arrival"):
-            left[name] = traces[name][gone]
-        left["session"], left["deleted"], left["cost"] = before.take(gone), 1, -1
+        traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers.take(cells.trace)].T
+        left, first = np.zeros(len(gone), TRACE), groups.first.take(gone)
+        left["trace_hi"], left["trace_lo"] = touched.keys[numbers.take(gone)].T
+        for name in ("start", "end", "arrival"):
+            left[name] = folded.facts[name].take(first)
+        left["session"], left["deleted"], left["cost"] = left_session, 1, -1
         facets, counts = _facets_of(folded, told, len(gone))
         previews = tuple(np.concatenate([each.take(told), np.zeros(len(gone), np.uint64)]) for each in (folded.input, folded.output))
         rows, version = concat(take(traces, told), left), self._versions.next(self._clock.now())
         return unpack(rows, facets, counts, (previews[0], previews[1]), self._texts, version, lenient)
 
-    def _id_of(self, session: U64) -> U64:
+    def _gone(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], before: U64) -> tuple[Index, U64]:
+        """Sessions that had part in a trace and have none any more: the places of the traces, and the sessions."""
+        groups = folded.groups
+        old = groups.order < touched.fresh
+        if not touched.stored and not (is_record(folded.facts) & old).any():
+            gone = where((before != 0) & (before != folded.main))
+            return gone, before.take(gone)
+        tree = Tree(groups, folded.facts, groups.member, folded.main, folded.facets, folded.told_by)
+        gone, session = told_before(groups, folded.facts, old, before, folded.cells, lambda home: self._logs.continued(tree, home))
+        place = {number: at for at, number in enumerate(numbers.tolist())}
+        now = set(zip(folded.cells.trace.tolist(), folded.cells.session.tolist(), strict=True)) | set(
+            zip(gone.tolist(), session.tolist(), strict=True)
+        )
+        more = sorted({(place[number], code) for number, code in touched.stored} - now)
+        if more:
+            gone = np.concatenate([gone, np.array([at for at, _ in more], np.intp)])
+            session = np.concatenate([session, np.array([code for _, code in more], np.uint64)])
+        return gone, session
+
+    # what a fold asks (sessions.traces.World)
+
+    def ids(self, sessions: U64) -> U64:
         """Hashes of the ids alone behind hashes of sessions."""
-        texts = [(text or "").rsplit("\0", 1)[-1] for text in look_up(self._texts, session).to_pylist()]
+        texts = [(text or "").rsplit("\0", 1)[-1] for text in look_up(self._texts, sessions).to_pylist()]
         return hashes(self._texts, pa.array(texts, pa.string()))
+
+    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index) -> None:
+        if self._missing["missing_id"] != "none" and not main.all():
+            keys = self._keys[groups.number.take(groups.first)]
+            name_missing(main, take(facts, np.maximum(top, 0)), keys, self._missing, self._texts)
+
+    def involves_records(self, main: U64, facts: Rows) -> bool:
+        return self._logs.involved(main, facts)
+
+    def with_records(self, tree: Tree) -> Shared:
+        return self._logs.share(tree)
 
     def _stage(self, keys: Keys, folded: Folded, numbers: npt.NDArray[np.uint32], changed: Mask) -> None:
         groups, facts, facets = folded.groups, folded.facts, folded.facets
         self._large = self._large or bool(groups.sizes.max() > LARGE)
         counts = np.bincount(facets["trace"], minlength=len(keys)).take(numbers) if len(facets) else np.zeros(len(numbers), np.intp)
-        kept = Kept(keys[numbers], folded.traces["session"].copy(), groups.sizes, facts, counts, facets)
+        kept = Kept(keys[numbers], folded.main, groups.sizes, facts, counts, facets)
         if not changed.all():
             rows, said = where(np.repeat(changed, groups.sizes)), where(np.repeat(changed, counts))
             kept = Kept(
@@ -293,6 +363,25 @@ def _together(parts: list[Came]) -> Came:
         begin += len(part.keys)
     facts, facets = concat(*(part.facts for part in parts)), concat(*(part.facets for part in parts))
     return Came(keys.astype(">u8"), facts, facets)
+
+
+def _traceless(records: pa.RecordBatch) -> Any:
+    """The flag of the records that belong to a log trace."""
+    return filled(records.column("LogTrace")) * np.uint32(FLAGS["traceless"])
+
+
+def _of_traces(ids: pa.Array, facts: Rows, facets: Rows) -> Came:
+    """Rows by the traces they belong to, without those that belong to none."""
+    some = filled(ids)
+    if some.all():
+        return Came(trace_keys(ids), facts, facets)
+    number = np.cumsum(some) - 1
+    parts = []
+    for rows in (facts, facets):
+        mine = take(rows, where(some.take(rows["trace"])))
+        mine["trace"] = number.take(mine["trace"])
+        parts.append(mine)
+    return Came(trace_keys(ids), *parts)
 
 
 def _alone(key: bytes, block: Block) -> Came:

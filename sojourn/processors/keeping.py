@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -22,8 +22,9 @@ from sojourn.sessions.lifecycle import ENDED, SECOND, STATES, Marks, Rules, dead
 from sojourn.sessions.live import Known, Live, Stored
 from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, flat, hashes, owners, view
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, Rows, flat, hashes, owners, view
 from sojourn.sessions.rows import look_up, pack
+from sojourn.sessions.telling import Services, Telling, untrue
 from sojourn.sessions.versions import Versions
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,10 @@ class Staged:
     """Sessions to forget: ended, or left by all their traces."""
     digests: U64
     """Of sessions that are told of for the first time, 0 for others."""
+    told: dict[int, Services] = field(default_factory=dict)
+    """Who tells calls in log records, of the sessions of which anybody does."""
+    wrong: Keys | None = None
+    """Traces that were folded with something else in mind."""
 
 
 class Keeping:
@@ -77,6 +82,7 @@ class Keeping:
         self._stored: Stored | None = None
         self._versions = Versions()
         self._awake = host.history is None
+        self._telling = host.telling or Telling()
         self._came: list[pa.RecordBatch] = []
         self._staged: list[Staged] = []
         self._warned = False
@@ -110,12 +116,17 @@ class Keeping:
     def committed(self) -> None:
         for staged in self._staged:
             self._live.put(staged.keys, staged.names, staged.known, staged.kept)
-            if staged.gone.any():
+            if self._history is not None and staged.gone.any():  # else nothing could be read back: they stay while there is room
                 self._live.drop(staged.keys.compress(staged.gone))
+            for session, services in staged.told.items():
+                self._telling.learn(session, services)
+            if staged.wrong is not None:
+                self._telling.ask(staged.wrong)
             if self._stored is not None and staged.digests.any():
                 self._stored.add(staged.digests[staged.digests != 0])
         self._staged.clear()
-        self._live.shrink(self._memory, self._clock.now() - self._rules.active_window)
+        if self._live.shrink(self._memory, self._clock.now() - self._rules.active_window) and self._history is None:
+            self._live.drop_ended()
 
     def discard(self) -> None:
         self._came.clear()
@@ -191,7 +202,7 @@ class Keeping:
             events = differences(told, touched.before, now, self._rules)
             if len(events.group):
                 batches.append(Batch("session_event_rows", event_records(events, told, names, revision, now, version)))
-        self._staged.append(_staged(touched, gathered, active, after))
+        self._staged.append(_staged(touched, gathered, active, after, self._telling))
         self._keep_unseen(touched, after)
         unheard = (active.counts == 0) & (gathered.counts > 0)
         return _vanished(names, touched.before, after, unheard, version) + batches
@@ -262,9 +273,11 @@ class Keeping:
         return part(whole, where(keys.take(session) == rows["session"]))
 
 
-def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known) -> Staged:
+def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known, telling: Telling) -> Staged:
     gone = (active.counts == 0) | (after.state == ENDED)
-    return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.digests)
+    told, wrong = untrue(gathered.facets, gathered.facet_row, gathered.rows["session"], telling)
+    ids = np.stack([gathered.rows[half].take(wrong) for half in ("trace_hi", "trace_lo")], axis=1).astype(">u8") if len(wrong) else None
+    return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.digests, told, ids)
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:

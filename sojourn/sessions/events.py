@@ -14,7 +14,7 @@ from sojourn.sessions.answer import Answer
 from sojourn.sessions.lifecycle import ENDED, IDLE, REASONS, Rules
 from sojourn.sessions.live import Known
 from sojourn.sessions.names import NAME, pick
-from sojourn.sessions.order import where
+from sojourn.sessions.order import changes, where
 from sojourn.sessions.packed import Index, Mask, numbers
 from sojourn.sessions.records import codes, times
 
@@ -82,6 +82,7 @@ def _in_order(found: list[tuple[int, Mask, npt.NDArray[np.uint8] | int]], sessio
         return Events(np.empty(0, np.intp), np.empty(0, np.uint8), np.empty(0, np.uint8))
     group, what, reason = np.concatenate(groups), np.concatenate(whats), np.concatenate(whys)
     order = np.lexsort((what, number.take(group), session.take(group)))
+    order = order.compress(changes(group.take(order), what.take(order)))  # one event of a kind, for the first reason
     return Events(group.take(order), what.take(order), reason.take(order))
 
 

@@ -48,13 +48,17 @@ class Groups:
         return len(self.first)
 
 
-def arrange(rows: Rows, bits: int = 64 - GROUP_BITS) -> tuple[Groups, Rows, Index, Index]:
+def arrange(rows: Rows, bits: int = 64 - GROUP_BITS, apart: Mask | None = None) -> tuple[Groups, Rows, Index, Index]:
     """Of FACT rows with one (trace, span) keep the one with the greatest version, at equal versions the first, and link the trees.
+
+    Rows that are `apart` stand under no other, whatever parent they name.
 
     Gives the groups, the kept rows, each kept row's parent by position (-1 for a root or an unknown parent), and the rows whose parent
     link was cut because it closed a cycle (at the least span id of it).
     """
     trace, span, parent, end, digest = (np.ascontiguousarray(rows[name]) for name in ("trace", "span", "parent", "sent_end", "digest"))
+    if apart is not None:
+        parent = np.where(apart, np.uint64(0), parent)
     order, first, up, cut = (np.frombuffer(each, np.int64) for each in _native.arrange(trace, span, parent, end, digest, bits))
     kept = take(rows, order)
     sizes = np.diff(np.append(first, len(order)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sojourn.sessions.groups import Groups, least
-from sojourn.sessions.packed import U64, Index, Rows
+from sojourn.sessions.packed import U64, Index, Mask, Rows
 
 NO_ID = 255
 
@@ -22,12 +22,13 @@ class Identity:
     other: U64
 
 
-def identify(groups: Groups, facts: Rows, id_of: Callable[[U64], U64]) -> Identity:
+def identify(groups: Groups, facts: Rows, span: Mask, id_of: Callable[[U64], U64]) -> Identity:
     """The winner of a trace is the least (class, not root, start, span) among the spans that name a session.
 
-    `id_of` gives a hash of the id alone for a session's hash: the same id told from two projects is no other id.
+    `span` tells which rows are spans; log records name no session for their trace. `id_of` gives a hash of the id alone for a session's
+    hash: the same id told from two projects is no other id.
     """
-    named = facts["session"] != 0
+    named = span & (facts["session"] != 0)
     rank = facts["id_class"] * np.uint8(2) + (facts["parent"] != 0)
     winner = least(groups, named, rank.astype(np.uint8), facts["start"], facts["span"])
     session = np.where(winner >= 0, facts["session"].take(np.maximum(winner, 0)), 0)
@@ -45,7 +46,10 @@ def identify(groups: Groups, facts: Rows, id_of: Callable[[U64], U64]) -> Identi
     return Identity(winner, group.take(first), other.take(first))
 
 
-def top_most(groups: Groups, facts: Rows, up: Index) -> Index:
-    """The top-most span of each trace: a true root first, else a span whose parent is unknown; then the earliest, then the least id."""
+def top_most(groups: Groups, facts: Rows, span: Mask, up: Index) -> Index:
+    """The top-most span of each trace: a true root first, else a span whose parent is unknown; then the earliest, then the least id.
+
+    -1 for a trace of which only log records are known.
+    """
     rank = np.where(facts["parent"] == 0, 0, np.where(up < 0, 1, 2)).astype(np.uint8)
-    return least(groups, np.ones(len(facts), bool), rank, facts["start"], facts["span"])
+    return least(groups, span, rank, facts["start"], facts["span"])

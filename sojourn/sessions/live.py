@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sojourn import _native
 from sojourn.sessions.kept import Kept
-from sojourn.sessions.lifecycle import NEVER
+from sojourn.sessions.lifecycle import ENDED, NEVER
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask
 
@@ -120,17 +120,25 @@ class Live:
     def drop(self, keys: U64) -> None:
         """Forget sessions."""
         slots = self.find(keys)
-        gone = slots.compress(slots >= 0)
+        self._drop(slots.compress(slots >= 0))
+
+    def drop_ended(self) -> None:
+        """Forget those of which nothing more is expected, and whose trace rows were dropped."""
+        over = (self._known.state == ENDED) | (self._known.segments == 0)
+        self._drop(where(over & (self._sizes == 0) & (self._keys != 0)))
+
+    def _drop(self, gone: Index) -> None:
         if len(gone):
             self._lose(gone)
             self._known.put(gone, Known.nothing(len(gone)))
             self._slots.forget(gone)
+            self._keys[gone] = 0
 
-    def shrink(self, budget: int, silent_since: int) -> None:
+    def shrink(self, budget: int, silent_since: int) -> bool:
         """Drop trace rows until at most `budget` bytes are left: of all sessions not heard of since then, and if need be of others,
-        the longest silent first, down to three quarters of the budget so that this is not needed again at once."""
+        the longest silent first, down to three quarters of the budget so that this is not needed again at once. Tells if any were."""
         if self.bytes <= budget:
-            return
+            return False
         held = where(self._sizes)
         heard = self._known.heard.take(held)
         self._lose(held.compress(heard < silent_since))
@@ -139,6 +147,7 @@ class Live:
             held = held.take(np.argsort(self._known.heard.take(held)))
             over = self.bytes - budget * 3 // 4
             self._lose(held[: int(np.searchsorted(np.cumsum(self._sizes.take(held)), over)) + 1])
+        return True
 
     def _lose(self, slots: Index) -> None:
         self._keep(slots, Kept.nothing(len(slots)))

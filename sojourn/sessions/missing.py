@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sojourn.sessions.packed import hashes, trace_ids
-from sojourn.sessions.traces import Folded
+from sojourn.schema import FLAGS
+from sojourn.sessions.packed import U64, Keys, Rows, hashes, trace_ids
 
 
-def name_missing(folded: Folded, rule: Mapping[str, Any], texts: Any) -> None:
-    """Fill in, in place, the session hashes of the traces that have none; `rule` is what the `session` processor says."""
-    session = folded.traces["session"]
-    if rule["missing_id"] == "none":
-        return
-    lost = np.flatnonzero(session == 0)
+def name_missing(main: U64, tops: Rows, keys: Keys, rule: Mapping[str, Any], texts: Any) -> None:
+    """Fill in, in place, the session hashes of the traces that have none; `rule` is what the `session` processor says.
+
+    `tops` are the top-most spans of the traces, `keys` their ids.
+    """
+    lost = np.flatnonzero((main == 0) & ((tops["flags"] & FLAGS["record"]) == 0))
     if not len(lost):
         return
-    top = folded.facts[folded.top[lost]]
+    top = tops[lost]
     heads = [text or "\0" for text in pa.array(texts.lookup(np.ascontiguousarray(top["project"]))).to_pylist()]
     if rule["missing_id"] == "trace":
-        names = trace_ids(*(folded.traces[half].take(lost) for half in ("trace_hi", "trace_lo"))).to_pylist()
+        names = trace_ids(*keys[lost].T).to_pylist()
     else:
         parts = [pa.array(texts.lookup(np.ascontiguousarray(top[field]))).to_pylist() for field in rule["gap_attributes"]]
         names = ["|".join(text or "" for text in each) if any(each) else "" for each in zip(*parts, strict=True)]
     whole = [f"{head}\0{name}" if name else "" for head, name in zip(heads, names, strict=True)]
-    session[lost] = hashes(texts, pa.array(whole, pa.string()))
+    main[lost] = hashes(texts, pa.array(whole, pa.string()))

@@ -106,13 +106,22 @@ def plain(rows: Rows) -> bytes:
     return np.ascontiguousarray(rows).view(np.uint8).tobytes()
 
 
+def filled(texts: pa.Array) -> Mask:
+    """Which texts, plain or in a dictionary, are not empty."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if pa.types.is_dictionary(texts.type):
+        return filled(texts.dictionary).take(np.asarray(texts.indices)) if len(texts) else np.zeros(0, bool)
+    return np.diff(cuts_of(texts)) > 0
+
+
 def trace_keys(ids: pa.Array) -> Keys:
-    """Trace ids of 32 hex digits as numbers."""
+    """Trace ids of 32 hex digits as numbers; empty ones are left out."""
     cuts, data = ids.buffers()[1:] if len(ids) else (None, None)
     if cuts is None or data is None:
         return np.empty((0, 2), ">u8")
     begin, end = (int(each) for each in np.frombuffer(cuts, np.int32)[[ids.offset, ids.offset + len(ids)]])
-    return np.frombuffer(bytes.fromhex(data.slice(begin, end - begin).to_pybytes().decode()), ">u8").reshape(len(ids), 2)
+    return np.frombuffer(bytes.fromhex(data.slice(begin, end - begin).to_pybytes().decode()), ">u8").reshape(-1, 2)
 
 
 def trace_ids(hi: U64, lo: U64) -> pa.Array:

@@ -1,14 +1,15 @@
-"""From the known spans of a trace to one row: what happened in it, counted once."""
+"""From the known spans and log records of a trace to one row for each session that has part in it: what happened in it, counted once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sojourn.schema import FACETS, FLAGS, KINDS
+from sojourn.sessions.cells import Cells, all_spans, is_record
 from sojourn.sessions.groups import Groups, arrange, find, greatest, least
 from sojourn.sessions.identity import Identity, identify, top_most
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
@@ -19,65 +20,165 @@ KEPT_FLAGS = sum(FLAGS[name] for name in ("bad_time", "clock_skew", "truncated_i
 TOKENS = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
 
 
+class World(Protocol):
+    """What a fold has to ask of what lies outside of the traces."""
+
+    def ids(self, sessions: U64) -> U64:
+        """Hashes of session ids alone for hashes of sessions."""
+
+    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index) -> None:
+        """Fill in, in place, the sessions of the traces that have none; `top` are their top-most spans."""
+
+    def involves_records(self, main: U64, facts: Rows) -> bool:
+        """Whether anything but the spans of these traces has to be looked at."""
+
+    def with_records(self, tree: Tree) -> Shared:
+        """The same for traces to which log records and marks belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Traces as they are arranged, before anything is counted."""
+
+    groups: Groups
+    facts: Rows
+    up: Index
+    main: U64
+    """The session of each trace's spans, 0 for none."""
+    facets: Rows
+    told_by: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Traces cut into parts."""
+
+    cells: Cells
+    calls: Calls
+    """By the rows of the cells."""
+    muted_tools: Mask
+    """Tool spans that are not counted, because records tell them."""
+    notes: Rows
+    """TRACE_FACET rows about the cells, and the cell of each."""
+    noted: Index
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """The answer for a set of traces, in the order of the group numbers given."""
 
     groups: Groups
     facts: Rows
-    """The rows that count: one per span, sorted by trace."""
+    """The rows that count: one per span and record, sorted by trace."""
     facets: Rows
     """The facets of those rows (SPAN_FACET)."""
-    identity: Identity
-    top: Index
+    told_by: Index
+    """The row that told each."""
+    main: U64
+    """The session of each trace's spans, 0 for none."""
+    cells: Cells
     traces: Rows
-    """One TRACE row per trace; `session` is 0 where no span names one, trace_hi and trace_lo are left to the caller."""
+    """One TRACE row per cell; trace_hi and trace_lo are left to the caller."""
     trace_facets: Rows
-    """TRACE_FACET rows, sorted by trace."""
+    """TRACE_FACET rows, sorted by cell."""
     facet_counts: npt.NDArray[np.int64]
-    """How many of them each trace has."""
+    """How many of them each cell has."""
     input: U64
-    """Hash of each trace's input preview, 0 for none."""
+    """Hash of each cell's input preview, 0 for none."""
     output: U64
 
 
-def fold(facts: Rows, facets: Rows, id_of: Callable[[U64], U64], bits: int = 40) -> Folded:
-    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows.
-
-    `id_of` gives hashes of session ids alone for hashes of sessions.
-    """
-    groups, kept, up, cut = arrange(facts, bits)
-    calls = find_calls(groups, kept, up)
-    identity, top = identify(groups, kept, id_of), top_most(groups, kept, up)
+def fold(facts: Rows, facets: Rows, world: World, bits: int = 40) -> Folded:
+    """Fold FACT rows of any number of traces (`trace` is the group number), duplicates and all, with their SPAN_FACET rows."""
+    record = is_record(facts)
+    groups, kept, up, cut = arrange(facts, bits, record if record.any() else None)
+    span = ~is_record(kept)
+    identity, top = identify(groups, kept, span, world.ids), top_most(groups, kept, span, up)
+    main = np.where(identity.winner >= 0, kept["session"].take(np.maximum(identity.winner, 0)), np.uint64(0))
+    world.name_missing(main, groups, kept, top)
     facets, told_by = _facets_of_kept(groups, kept, facets)
-    traces = _sum_up(groups, kept, calls, identity, top)
-    _texts(groups, kept, calls, top, facets, told_by, traces)
-    for rows, flag in ((cut, "cycle"), (calls.told_twice, "told_twice"), (calls.limited, "limited")):
-        traces["flags"][groups.member.take(rows)] |= np.uint32(FLAGS[flag])
-    traces["flags"][identity.other_group] |= np.uint32(FLAGS["conflicting_ids"])
-    trace_facets, counts = _trace_facets(groups, kept, calls, identity, facets, told_by)
-    given, made = _previews(groups, kept, calls, top)
-    return Folded(groups, kept, facets, identity, top, traces, trace_facets, counts, given, made)
+    if world.involves_records(main, kept):
+        shared = world.with_records(Tree(groups, kept, up, main, facets, told_by))
+    else:
+        nothing = np.empty(0, np.intp)
+        shared = Shared(all_spans(groups, kept, main), find_calls(groups, kept, up), ~span, np.empty(0, TRACE_FACET), nothing)
+    return _folded(Tree(groups, kept, up, main, facets, told_by), shared, identity, top, cut)
 
 
-def _sum_up(groups: Groups, facts: Rows, calls: Calls, identity: Identity, top: Index) -> Rows:
+def _folded(tree: Tree, shared: Shared, identity: Identity, top: Index, cut: Index) -> Folded:
+    cells, calls = shared.cells, shared.calls
+    if not cells.groups.count:
+        return _nothing(tree, cells)
+    own, top = cells.own(tree.main), cells.at(top)
+    told_by = cells.place.take(tree.told_by)
+    mine = (told_by >= 0) & cells.span.take(np.maximum(told_by, 0))
+    facets, told_by = (tree.facets, told_by) if mine.all() else (take(tree.facets, np.flatnonzero(mine)), told_by.compress(mine))
+    traces = _sum_up(shared, top)
+    _texts(cells, calls, facets, told_by, traces)
+    cut = cells.place.take(cut)
+    for rows, flag in ((cut[cut >= 0], "cycle"), (calls.told_twice, "told_twice"), (calls.limited, "limited")):
+        traces["flags"][cells.groups.member.take(rows)] |= np.uint32(FLAGS[flag])
+    other_cell = own.take(identity.other_group)
+    other, other_cell = identity.other.compress(other_cell >= 0), other_cell.compress(other_cell >= 0)
+    traces["flags"][other_cell] |= np.uint32(FLAGS["conflicting_ids"])
+    trace_facets, counts = _trace_facets(shared, other_cell, other, facets, told_by)
+    given, made = _previews(cells, calls, top, traces)
+    return Folded(tree.groups, tree.facts, tree.facets, tree.told_by, tree.main, cells, traces, trace_facets, counts, given, made)
+
+
+def _nothing(tree: Tree, cells: Cells) -> Folded:
+    """What is said of traces of which no session has a part."""
+    rows, none, no_text = np.empty(0, TRACE), np.empty(0, np.int64), np.empty(0, np.uint64)
+    facets = np.empty(0, TRACE_FACET)
+    return Folded(tree.groups, tree.facts, tree.facets, tree.told_by, tree.main, cells, rows, facets, none, no_text, no_text)
+
+
+def _sum_up(shared: Shared, top: Index) -> Rows:
     """Counts, sums, times, status and flags."""
-    out = np.zeros(groups.count, TRACE)
-    first = groups.first
-    out["session"] = np.where(identity.winner >= 0, facts["session"].take(np.maximum(identity.winner, 0)), 0)
+    cells = shared.cells
+    facts, first = cells.facts, cells.groups.first
+    out = np.zeros(cells.groups.count, TRACE)
+    out["session"] = cells.session
     out["start"] = np.minimum.reduceat(facts["start"], first)
     out["end"] = np.maximum.reduceat(facts["end"], first)
     out["arrival"] = np.maximum.reduceat(facts["arrival"], first)
-    out["spans"] = groups.sizes
-    flags = facts["flags"]
-    out["errors"] = np.add.reduceat((flags & FLAGS["error"]) != 0, first, dtype=np.uint32)
+    out["spans"] = cells.groups.sizes
+    flags, some = facts["flags"], np.maximum(top, 0)
+    error = (flags & FLAGS["error"]) != 0
+    out["errors"] = np.add.reduceat(error, first, dtype=np.uint32)
     out["flags"] = np.bitwise_or.reduceat(flags & np.uint32(KEPT_FLAGS), first)
-    out["tool_calls"] = np.add.reduceat(facts["kind"] == TOOL_KIND, first, dtype=np.uint32)
-    out["status"] = (flags.take(top) & FLAGS["error"]) != 0
-    out["turn"] = (flags.take(top) & FLAGS["input"]) != 0
-    out["name"] = facts["name"].take(top)
-    _sum_calls(groups, facts, calls, out)
+    tool = (facts["kind"] == TOOL_KIND) & cells.live & ~shared.muted_tools
+    out["tool_calls"] = np.add.reduceat(tool, first, dtype=np.uint32)
+    out["status"] = error.take(some)
+    out["turn"] = (flags.take(some) & FLAGS["input"]) != 0
+    out["name"] = facts["name"].take(some)
+    if not cells.span.all():
+        _with_records(cells, error, top, out)
+    _sum_calls(cells.groups, facts, shared.calls, out)
     return out
+
+
+def _with_records(cells: Cells, error: Mask, top: Index, out: Rows) -> None:
+    """What is different where not all rows are spans: records are no part of a trace's interval, and marks are nothing but marks."""
+    facts, first, member = cells.facts, cells.groups.first, cells.groups.member
+    spans = np.add.reduceat(cells.span, first, dtype=np.uint32)
+    alive = np.logical_or.reduceat(cells.live, first)
+    counts = np.where((spans > 0).take(member), cells.span, cells.live | ~alive.take(member))
+    extreme = np.iinfo(np.int64)
+    out["start"] = np.minimum.reduceat(np.where(counts, facts["start"], extreme.max), first)
+    out["end"] = np.maximum.reduceat(np.where(counts, facts["end"], extreme.min), first)
+    present = cells.live | ~alive.take(member)
+    out["arrival"] = np.maximum.reduceat(np.where(present, facts["arrival"], extreme.min), first)
+    out["spans"] = spans
+    out["errors"] = np.add.reduceat(error & cells.span, first, dtype=np.uint32)
+    record = cells.live & ~cells.span
+    out["log_records"] = np.add.reduceat(record, first, dtype=np.uint32)
+    out["log_errors"] = np.add.reduceat(record & error, first, dtype=np.uint32)
+    kept = np.where(cells.live, facts["flags"] & np.uint32(KEPT_FLAGS), np.uint32(0))
+    out["flags"] = np.bitwise_or.reduceat(kept, first)
+    out["flags"][~alive] |= np.uint32(FLAGS["only_marks"])
+    for name in ("status", "turn", "name"):
+        out[name][top < 0] = 0
 
 
 def _sum_calls(groups: Groups, facts: Rows, calls: Calls, out: Rows) -> None:
@@ -107,9 +208,10 @@ def _sums(member: Index, values: npt.NDArray[np.int64], count: int) -> npt.NDArr
     return out
 
 
-def _texts(groups: Groups, facts: Rows, calls: Calls, top: Index, facets: Rows, told_by: Index, out: Rows) -> None:
+def _texts(cells: Cells, calls: Calls, facets: Rows, told_by: Index, out: Rows) -> None:
     """User, names: the latest by (start, span), each with where it was told."""
-    latest = greatest(groups, facts["user"] != 0, facts["start"], facts["span"])
+    groups, facts = cells.groups, cells.facts
+    latest = greatest(groups, (facts["user"] != 0) & cells.live, facts["start"], facts["span"])
     some = latest >= 0
     for name, column in (("user", "user"), ("user_at", "start"), ("user_span", "span")):
         out[name] = np.where(some, facts[column].take(np.maximum(latest, 0)), 0)
@@ -137,18 +239,25 @@ def _one_facet(groups: Groups, facts: Rows, facets: Rows, told_by: Index, which:
     return rows, value.take(rows)
 
 
-def _previews(groups: Groups, facts: Rows, calls: Calls, top: Index) -> tuple[U64, U64]:
-    """Input and output of each trace: those of its top-most span, else of its first and its last call."""
-    given, made = facts["input"].take(top), facts["output"].take(top)
-    if not (facts["input"].any() or facts["output"].any()):
-        return given, made
-    mask: Mask = np.zeros(len(facts), bool)
-    mask[calls.counted] = True
-    first = least(groups, mask, np.zeros(len(facts), np.uint8), facts["start"], facts["span"])
-    last = greatest(groups, mask, facts["start"], facts["span"])
-    given = np.where((given == 0) & (first >= 0), facts["input"].take(np.maximum(first, 0)), given)
-    made = np.where((made == 0) & (last >= 0), facts["output"].take(np.maximum(last, 0)), made)
-    return given, made
+def _previews(cells: Cells, calls: Calls, top: Index, out: Rows) -> tuple[U64, U64]:
+    """Input and output of each trace: those of its top-most span, else of its first and its last call; and into `out` the last call."""
+    groups, facts = cells.groups, cells.facts
+    some = np.maximum(top, 0)
+    given, made = facts["input"].take(some), facts["output"].take(some)
+    if len(calls.counted):
+        mask: Mask = np.zeros(len(facts), bool)
+        mask[calls.counted] = True
+        last = greatest(groups, mask, facts["start"], facts["span"])
+        there, at = last >= 0, np.maximum(last, 0)
+        for name, column in (("last_call_at", "start"), ("last_call_span", "span"), ("last_call_output", "output")):
+            out[name] = np.where(there, facts[column].take(at), 0)
+        if facts["input"].any() or facts["output"].any():
+            first = least(groups, mask, np.zeros(len(facts), np.uint8), facts["start"], facts["span"])
+            given = np.where((given == 0) & (first >= 0), facts["input"].take(np.maximum(first, 0)), given)
+            made = np.where((made == 0) & there, facts["output"].take(at), made)
+    if not cells.span.all():
+        given, made = np.where(out["spans"] > 0, given, 0), np.where(out["spans"] > 0, made, 0)
+    return given.astype(np.uint64, copy=False), made.astype(np.uint64, copy=False)
 
 
 def _facets_of_kept(groups: Groups, facts: Rows, facets: Rows) -> tuple[Rows, Index]:
@@ -165,12 +274,12 @@ def _facets_of_kept(groups: Groups, facts: Rows, facets: Rows) -> tuple[Rows, In
     return facets[once], rows.compress(once)
 
 
-def _trace_facets(
-    groups: Groups, facts: Rows, calls: Calls, identity: Identity, facets: Rows, told_by: Index
-) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Services, models, providers, tools, tags, other ids and metadata of each trace."""
-    parts: list[Rows] = []
-    members: list[Index] = []
+def _trace_facets(shared: Shared, other_cell: Index, other: U64, facets: Rows, told_by: Index) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """Services, models, providers, tools, tags, other ids, metadata and notes of each cell."""
+    cells, calls = shared.cells, shared.calls
+    groups, facts = cells.groups, cells.facts
+    parts: list[Rows] = [shared.notes]
+    members: list[Index] = [shared.noted]
 
     def add(what: str, member: Index, value: U64) -> None:
         member, value = _distinct(member, value)
@@ -179,13 +288,13 @@ def _trace_facets(
         parts.append(rows)
         members.append(member)
 
-    add("service", groups.member, facts["service"])
+    add("service", groups.member, facts["service"] if cells.live.all() else np.where(cells.live, facts["service"], np.uint64(0)))
     called = groups.member.take(calls.counted)
     add("model", called, calls.used["model"])
     add("provider", called, calls.used["provider"])
-    tool = np.flatnonzero(facts["kind"] == TOOL_KIND)
+    tool = np.flatnonzero((facts["kind"] == TOOL_KIND) & cells.live)
     add("tool", groups.member.take(tool), facts["tool"].take(tool))
-    add("other_id", identity.other_group, identity.other)
+    add("other_id", other_cell, other)
     if len(facets):
         tag = facets["what"] == FACETS["tag"]
         add("tag", groups.member.take(told_by.compress(tag)), facets["value"].compress(tag))

@@ -1,4 +1,4 @@
-"""Which spans are calls, and what each call used: usage counts once, however often it is told.
+"""Which spans and log records are calls, and what each call used: usage counts once, however often it is told.
 
 All functions take the kept rows of many traces (sorted by trace) and `up`, each row's parent by position (-1 for none).
 """
@@ -21,6 +21,7 @@ REPORTED = 1
 """otel_traces.CostSource of a cost that the producer told."""
 WALK = 32
 """Steps up a tree one by one before all rows are looked at together."""
+FIGURES = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning", "cost", "cost_source")
 PAIRS_LIMIT = 2000
 """Calls of one trace with equal tokens that are compared with each other; beyond that the trace is flagged `limited`."""
 
@@ -41,28 +42,89 @@ class Calls:
     """Rows of traces where not every pair was compared."""
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The log records among the rows."""
+
+    every: Mask
+    told: Mask
+    """Those that tell a call."""
+    names: Index
+    """For each row of a record the span that it names, -1 for none."""
+    muted: Mask
+    """Model spans whose usage is not counted, since their service tells its calls in records."""
+
+
 def is_model(facts: Rows) -> Mask:
     kind = facts["kind"]
     return np.asarray((kind == LLM) | (kind == EMBEDDING) | (kind == RERANK))
 
 
-def find_calls(groups: Groups, facts: Rows, up: Index) -> Calls:
+def find_calls(groups: Groups, facts: Rows, up: Index, records: Records | None = None) -> Calls:
+    """What is counted. `facts` are changed where a record tells what its span does not."""
     usage = (facts["flags"] & FLAGS["usage"]) != 0
     model = is_model(facts)
+    if records is not None:
+        model &= ~records.every
+        usage |= _complete_spans(groups, facts, model & ~usage, records)
+        usage &= ~records.every
     telling = model & usage
     tip = only_below(up, telling)
     leaf = telling & (tip == NONE)
-    edges, limited = _same_call(groups, facts, model, telling, tip)
+    edges, limited = _same_call(groups, facts, model, telling, tip, records)
     together = _joined(edges)
-    counted, used, twice = _merge(facts, leaf, [rows for rows in together if leaf[rows].any()])
-    refused = _refused(facts, model, usage, counted, twice, up, [rows for rows in together if not leaf[rows].any()])
-    extra = _top_usage(groups, usage, telling, up)
+    calls = leaf if records is None else leaf | records.told
+    tellings = [[row for row in rows if leaf[row]] or _only_records(rows, records) for rows in together]
+    counted, used, twice = _merge(facts, calls, records, [pair for pair in zip(together, tellings, strict=True) if pair[1]])
+    if records is not None:
+        counted, used = _without(counted, used, [row for rows, mine in zip(together, tellings, strict=True) if not mine for row in rows])
+    refused = _refused(facts, model, usage, counted, twice, up, [rows for rows, mine in zip(together, tellings, strict=True) if not mine])
+    extra = _top_usage(groups, usage, telling if records is None else telling | records.told | records.muted, up)
     if len(extra):
         counted = np.concatenate([counted, extra])
         by = np.argsort(counted, kind="stable")
         used = take(concat(used, take(facts, extra)), by)
         counted = counted[by]
     return Calls(counted, refused, used, twice, limited)
+
+
+def _complete_spans(groups: Groups, facts: Rows, silent: Mask, records: Records) -> Mask:
+    """Model spans that say nothing of usage have all figures of the first record that tells them, as if they had said so themselves."""
+    done = np.zeros(len(facts), bool)
+    told, named = np.flatnonzero(records.told), np.zeros(len(facts), bool)
+    named[records.names.take(told)[records.names.take(told) >= 0]] = True
+    spans = np.flatnonzero(silent & (named | (facts["response"] != 0))) if len(told) else told
+    if not len(spans):
+        return done
+    tellers: dict[tuple[str, int, int], int] = {}
+    for row in told[np.lexsort((facts["span"].take(told), facts["start"].take(told)))].tolist():
+        group = int(groups.member[row])
+        tellers.setdefault(("response", group, int(facts["response"][row])), row)
+        tellers.setdefault(("span", group, int(records.names[row])), row)
+    for row in spans.tolist():
+        group, response = int(groups.member[row]), int(facts["response"][row])
+        found = [tellers.get(("span", group, row)), tellers.get(("response", group, response)) if response else None]
+        first = min((each for each in found if each is not None), key=lambda at: _age(facts, at), default=None)
+        if first is not None:
+            for name in FIGURES:
+                facts[name][row] = facts[name][first]
+            done[row] = True
+    return done
+
+
+def _age(facts: Rows, row: int) -> tuple[int, int]:
+    return int(facts["start"][row]), int(facts["span"][row])
+
+
+def _only_records(rows: list[int], records: Records | None) -> list[int]:
+    """These rows if they are all log records: then they tell a call that no span tells."""
+    return rows if records is not None and records.every[rows].all() else []
+
+
+def _without(counted: Index, used: Rows, rows: list[int]) -> tuple[Index, Rows]:
+    """Records that tell a span which is no leaf count nothing."""
+    keep = np.flatnonzero(~np.isin(counted, rows)) if rows else np.arange(len(counted))
+    return (counted, used) if len(keep) == len(counted) else (counted.take(keep), take(used, keep))
 
 
 def only_below(up: Index, marked: Mask) -> Index:
@@ -88,13 +150,20 @@ def ancestors(up: Index, rows: Index) -> Mask:
         at = up.take(at)
 
 
-def _same_call(groups: Groups, facts: Rows, model: Mask, telling: Mask, tip: Index) -> tuple[list[tuple[int, int]], Index]:
+def _same_call(
+    groups: Groups, facts: Rows, model: Mask, telling: Mask, tip: Index, records: Records | None
+) -> tuple[list[tuple[int, int]], Index]:
     """Pairs of rows that tell the same call, and rows of traces where not all pairs were compared."""
-    rows = np.flatnonzero(model)
     edges: list[tuple[int, int]] = []
+    rows = np.flatnonzero(model)
+    if records is not None:
+        rows = np.flatnonzero(model | records.told)
+        naming = np.flatnonzero(records.told & (records.names >= 0))
+        named = records.names.take(naming)
+        edges += zip(naming.compress(model.take(named)).tolist(), named.compress(model.take(named)).tolist(), strict=True)
     for run in _runs(rows, groups.number.take(rows), facts["response"].take(rows)):
         edges += [(run[0], other) for other in run[1:]]
-    edges += _over_one_leaf(facts, rows.compress(tip.take(rows) >= 0), tip)
+    edges += _over_one_leaf(facts, np.flatnonzero(model & (tip >= 0)), tip)
     rows = np.flatnonzero(telling)
     spent = rows.compress((facts["input_tokens"].take(rows) | facts["output_tokens"].take(rows)) != 0)
     pair = facts["input_tokens"].take(spent).astype(np.uint64) << np.uint64(32) | facts["output_tokens"].take(spent)
@@ -147,21 +216,23 @@ def _two_instrumentations(facts: Rows, run: list[int]) -> list[tuple[int, int]]:
     return [(run[a], run[b]) for a, b in zip(*(side.tolist() for side in np.nonzero(inside)), strict=True)]
 
 
-def _merge(facts: Rows, leaf: Mask, together: list[list[int]]) -> tuple[Index, Rows, Index]:
-    """One counted row per call: the leaf with the least (start, span); what only its other tellings know is taken from them."""
-    keep = leaf.copy()
+def _merge(facts: Rows, calls: Mask, records: Records | None, together: list[tuple[list[int], list[int]]]) -> tuple[Index, Rows, Index]:
+    """One counted row per call: of those that tell it (the second list) the least (start, span), spans before records; what only its other
+    tellings know is taken from them."""
+    keep = calls.copy()
     changes: list[tuple[int, list[int]]] = []
-    for rows in together:
-        by_age = sorted((not leaf[row], int(facts["start"][row]), int(facts["span"][row]), row) for row in rows)
+    for rows, tellings in together:
+        late = set(rows) - set(tellings)
+        by_age = sorted((row in late, bool(records and records.every[row]), *_age(facts, row), row) for row in rows)
         winner, *rest = [row for *_, row in by_age]
-        keep[[row for row in rest if leaf[row]]] = False
+        keep[[row for row in rest if calls[row]]] = False
         changes.append((winner, rest))
     counted = np.flatnonzero(keep)
     used = take(facts, counted)
     place = {row: at for at, row in enumerate(counted.tolist())} if changes else {}
     for winner, rest in changes:
         _complete(used, place[winner], facts[rest])
-    return counted, used, np.array(sorted(row for rows in together for row in rows), np.intp)
+    return counted, used, np.array(sorted(row for rows, _ in together for row in rows), np.intp)
 
 
 def _complete(used: Rows, at: int, others: Rows) -> None:

@@ -36,10 +36,10 @@ class History:
         self._database = database
 
     def newest_arrival(self) -> int | None:
-        """When the newest stored span arrived, ns since 1970; None if there is none."""
-        return self._number(
-            f"SELECT toUnixTimestamp64Nano(Arrival) AS number FROM {self._table(schema.OTEL_TRACES)} ORDER BY Arrival DESC LIMIT 1"
-        )
+        """When the newest stored span or log record arrived, ns since 1970; None if there is none."""
+        newest = "SELECT toUnixTimestamp64Nano(Arrival) AS number FROM {} ORDER BY Arrival DESC LIMIT 1"
+        tables = (newest.format(self._table(table)) for table in (schema.OTEL_TRACES, schema.OTEL_LOGS))
+        return self._number(f"SELECT number FROM ({' UNION ALL '.join(f'({sql})' for sql in tables)}) ORDER BY number DESC LIMIT 1")
 
     def last_version(self) -> int:
         """The greatest Version of the session tables, 0 if there is none."""
@@ -54,6 +54,16 @@ class History:
         newest = f"SELECT {_columns(schema.OTEL_TRACES)} FROM {self._table(schema.OTEL_TRACES)} WHERE {_TRACES}"
         sql = f"{newest} ORDER BY Tenant, TraceId, SpanId, Version DESC LIMIT 1 BY Tenant, TraceId, SpanId"
         return self._rows(schema.OTEL_TRACES, sql, traces=",".join(trace_ids))
+
+    def records(self, trace_ids: Sequence[str]) -> pa.Table:
+        """Log records of those traces and log traces in the columns of `otel_logs`, each once."""
+        if not trace_ids:
+            return empty(schema.OTEL_LOGS)
+        traces = "splitByChar(',', {traces:String})"
+        mine = f"TraceId IN {traces} OR LogTrace IN {traces}"
+        records = f"SELECT {_columns(schema.OTEL_LOGS)} FROM {self._table(schema.OTEL_LOGS)} WHERE {mine}"
+        sql = f"{records} ORDER BY Arrival LIMIT 1 BY Tenant, Digest"
+        return self._rows(schema.OTEL_LOGS, sql, traces=",".join(trace_ids))
 
     def trace_rows_of_traces(self, trace_ids: Sequence[str]) -> pa.Table:
         """Rows of `session_trace_rows` of those traces, without deleted ones."""

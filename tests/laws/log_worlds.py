@@ -1,7 +1,7 @@
 """Random log records beside the spans of `worlds`: with their own id, only a trace id, or neither; naming spans and response ids; telling
 calls, tool calls, prompts, errors and marks.
 
-Apart from marks and prompts no two records have one time: what the specification orders by time and then by digest is not tried here.
+Apart from marks no two records have one time: what the specification orders by time and then by digest is not tried here.
 """
 
 from __future__ import annotations
@@ -175,6 +175,8 @@ def one_record(trace: int, span_id: int, seed: int) -> Logged:
     name = said.pop("event.name", "") if random.random() < 0.3 else ""
     exact = str(said.get("event.name", name)).split(".")[-1] in ("end", "start", "user_prompt")
     time = NOW - 10 * MINUTE + random.randint(0, 12) * SECOND if exact and random.random() < 0.7 else _when(random)
+    if exact and "user_prompt" in str(said.get("event.name", name)):
+        time += random.randrange(SECOND)
     record = LogRecord(
         trace_id=trace.to_bytes(16) if trace else b"",
         span_id=(span_id << 56 | span_id).to_bytes(8) if trace and span_id else b"",

@@ -18,6 +18,8 @@ from sojourn.component import Batch, Host, Process, Processor
 from sojourn.processors.aggregate import Aggregate
 from sojourn.processors.lifecycle import Lifecycle
 from sojourn.processors.session import Session
+from sojourn.schema import FACETS
+from sojourn.sessions.telling import Telling
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.log_worlds import Anything, Logged
 from tests.laws.packing import Texts, packed
@@ -46,8 +48,10 @@ class Stored:
             self.tables.setdefault(batch.table, []).append(batch.records)
 
     def traces(self) -> Rows:
-        """Without log traces, which are no traces."""
-        return {key: comparing.of_product(row) for key, row in self._live("session_trace_rows").items() if row["Spans"]}
+        """Without log traces, which are no traces; as the view shows them, which knows no turns where a session has prompts."""
+        rows = self._live("session_trace_rows")
+        prompted = {key[:3] for key, row in rows.items() if FACETS["prompt"] in row["Notes.What"]}
+        return {key: comparing.of_product(row) | ({"Turn": 0} if key[:3] in prompted else {}) for key, row in rows.items() if row["Spans"]}
 
     def sessions(self) -> Rows:
         return {key: comparing.session_of_product(row) for key, row in self._live("session_rows").items()}
@@ -81,7 +85,7 @@ def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False)
     With `fail_first` every group comes to nothing once before it is committed.
     """
     texts, clock, stored = Texts(), Clock(), Stored()
-    host = Host(clock=clock, collector="here", data_dir=None, texts=texts)  # type: ignore[arg-type]
+    host = Host(clock=clock, collector="here", data_dir=None, texts=texts, telling=Telling())  # type: ignore[arg-type]
     descriptions: list[Processor] = [Aggregate(), Lifecycle()]
     with ExitStack() as stack:
         chain = [stack.enter_context(description.open(host)) for description in descriptions]
@@ -107,7 +111,7 @@ def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int 
     texts, clock, stored = _native.Texts(1 << 24), Clock(arrival), Stored()
     session = Session()
     lane = _native.Lane(texts=texts, lift=session.lift(), flush_interval=3600, flush_rows=1 << 30, flush_bytes=1 << 40, queue_bytes=1 << 30)
-    host = Host(clock=clock, collector="here", data_dir=None, texts=texts)
+    host = Host(clock=clock, collector="here", data_dir=None, texts=texts, telling=Telling())
     with ExitStack() as stack:
         chain = [stack.enter_context(processor.open(host)) for processor in (session, Aggregate(), Lifecycle())]
         path = Path(tuple(Step("", process) for process in chain), ())

@@ -139,8 +139,8 @@ def test_tokens_of_records_are_settled_as_opentelemetry_means_them() -> None:
         found = [tuple(row.values()) for row in collector.query(f"SELECT {columns} FROM otel_logs FINAL ORDER BY Timestamp")]
     assert found == [
         ("llm", "anthropic", 13, 5, 3, 0, 250_000_000_000, 1),
-        ("llm", "gcp.gemini", 10, 7, 0, 2, -1, 0),
-        ("llm", "openai", 10, 5, 3, 2, -1, 0),
+        ("llm", "gcp.gemini", 10, 7, 0, 2, 82_500_000, 2),
+        ("llm", "openai", 10, 5, 3, 2, 59_125_000, 2),
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from sojourn.sessions.kept import Kept
-from sojourn.sessions.lifecycle import NEVER
+from sojourn.sessions.lifecycle import ENDED, NEVER
 from sojourn.sessions.live import Known, Live, Stored
 from sojourn.sessions.names import keys_of, name_columns
 
@@ -83,6 +85,19 @@ def test_rows_of_silent_sessions_go_first_and_the_longest_silent_next() -> None:
     assert held[-1] == 10
     assert live.bytes == 100 * len(held) <= 400
     assert len(live) == 10, "no session is forgotten"
+
+
+def test_ended_sessions_go_when_their_rows_are_gone() -> None:
+    live = Live()
+    fill(live, [1, 2, 3], [1, 2, 3], b"x" * 100)
+    live.put(keys(1), name_columns(["t"], ["p"], ["1"]), replace(known(1), state=np.array([ENDED], np.uint8)), kept(1, b"x" * 100, b""))
+    live.drop_ended()
+    assert len(live) == 3, "its rows are still here"
+    assert live.shrink(100, 0)
+    live.drop_ended()
+    assert (live.find(keys(1, 2, 3)) >= 0).tolist() == [False, True, True]
+    fill(live, [4], [4])
+    assert live.find(keys(4)).tolist() != [-1]
 
 
 def test_what_was_stored_may_have_been_stored() -> None:

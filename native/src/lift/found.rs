@@ -6,7 +6,7 @@ use super::clean;
 use super::inside::{self, Members};
 use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, value_at};
 use super::records;
-use super::{COUNT_SLOTS, CountSlot, Entry, Plan, TEXT_SLOTS, TextSlot, Use};
+use super::{COUNT_SLOTS, CountSlot, Entry, EventUse, Plan, TEXT_SLOTS, TextSlot, Use};
 use crate::schema::{NO_KIND, flags};
 use crate::values::AnyValue;
 
@@ -45,6 +45,8 @@ pub struct Found<'a> {
     kind: (u32, u8),
     kind_but_model: (u32, u8),
     never_model: bool,
+    /// An attribute says that the session ends with this span.
+    pub ended: bool,
     input: (u32, AnyValue<'a>),
     output: (u32, AnyValue<'a>),
     metadata: Vec<Meta<'a>>,
@@ -63,6 +65,7 @@ impl Default for Found<'_> {
             kind: (NOTHING, NO_KIND),
             kind_but_model: (NOTHING, NO_KIND),
             never_model: false,
+            ended: false,
             input: (NOTHING, AnyValue::Empty),
             output: (NOTHING, AnyValue::Empty),
             metadata: Vec::new(),
@@ -114,7 +117,7 @@ impl<'a> Found<'a> {
             }
             Use::Error => self.flags |= flags::ERROR,
             Use::RecordUser => {} // became the user, or was left out, when the key was learned
-            Use::Ended => self.flags |= if records::says(value, b"true") { flags::SESSION_END } else { 0 },
+            Use::Ended => self.ended |= records::is_true(value),
             Use::Input { user } => self.input(plan, entry, user, value),
             Use::Output => self.output(plan, entry, value),
             Use::Tags => self.tags(plan, value),
@@ -124,8 +127,7 @@ impl<'a> Found<'a> {
     }
 
     /// Takes an attribute of one of the span's events into account; the order of the events decides among equal ones.
-    pub fn take_event(&mut self, plan: &Plan, name: &[u8], number: u32, key: &'a [u8], value: &AnyValue<'a>) {
-        let Some(uses) = plan.events.get(name) else { return };
+    pub fn take_event(&mut self, plan: &Plan, uses: &[EventUse], number: u32, key: &'a [u8], value: &AnyValue<'a>) {
         let number = number.min(0xffff);
         for (_, entry) in uses.iter().filter(|(wanted, _)| **wanted == *key) {
             let mut entry = *entry;

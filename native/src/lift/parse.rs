@@ -1,7 +1,6 @@
 //! The plan's JSON → the plan.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde_json::{Map, Value};
 
 use super::clean::Placeholders;

@@ -21,6 +21,13 @@ pub struct Record {
     pub only: Vec<Condition>,
 }
 
+impl Record {
+    /// Whether its attributes say nothing about what kind of event it is.
+    pub fn is_told_by_its_name(&self) -> bool {
+        self.only.is_empty() && self.flags & flags::SESSION_START == 0
+    }
+}
+
 /// Whether an attribute fulfils one of the conditions.
 pub fn fulfils(conditions: &[Condition], key: &[u8], value: &AnyValue<'_>) -> bool {
     conditions
@@ -29,7 +36,15 @@ pub fn fulfils(conditions: &[Condition], key: &[u8], value: &AnyValue<'_>) -> bo
 }
 
 /// Truth values come as such and as texts.
-pub fn says(value: &AnyValue<'_>, wanted: &[u8]) -> bool {
+pub fn is_true(value: &AnyValue<'_>) -> bool {
+    match *value {
+        AnyValue::Text(text) => text.trim_ascii().eq_ignore_ascii_case(b"true"),
+        AnyValue::Bool(truth) => truth != 0,
+        _ => false,
+    }
+}
+
+fn says(value: &AnyValue<'_>, wanted: &[u8]) -> bool {
     match *value {
         AnyValue::Text(text) => text == wanted,
         AnyValue::Bool(truth) => wanted == if truth == 0 { &b"false"[..] } else { b"true" },

@@ -1,4 +1,4 @@
-//! Events `session.start` and `session.end` of a span.
+//! Events `session.start` and `session.end` of a span, and its attribute `session.end`, which is such an event at its end.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ impl<'a> Marks<'a> {
     }
 
     pub fn add(&mut self, name: &'a [u8], time: i64) {
-        debug_assert!(self.told.len() < MAX_EVENTS);
+        debug_assert!(self.told.len() <= MAX_EVENTS);
         self.told.push((name, time));
     }
 

@@ -31,7 +31,7 @@ impl Request<'_, '_> {
         self.contrib(source, span, &mut fact);
         self.session(source, &mut fact);
         self.lifted(span, &mut fact);
-        self.facets(source);
+        self.facets(source, fact.end);
         fact.flags = self.flags(span, &fact);
         self.columns.facts.push(fact);
         self.columns.totals.push(self.found.total());
@@ -88,12 +88,16 @@ impl Request<'_, '_> {
         telling::usage(&mut self.found, fact);
     }
 
-    fn facets(&mut self, source: &Source) {
+    fn facets(&mut self, source: &Source, end: i64) {
         let column = &mut self.columns.facets;
         telling::facets(column, &mut self.found);
         if self.columns.scopes.words.get(source.scope) == records::OWN_SCOPE {
             self.found.unflag(records::MARKS);
         } else {
+            if self.found.ended {
+                self.found.flag(flags::SESSION_END);
+                self.marks.add(b"session.end", end);
+            }
             self.marks.each(|what, key, value| column.push(what, key, value));
         }
         column.end();

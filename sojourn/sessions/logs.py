@@ -1,0 +1,247 @@
+"""Log records among the spans of traces: whose they are, which calls they tell, which marks they set."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from sojourn.schema import FACETS, FLAGS, KINDS, TELLING
+from sojourn.sessions.cells import MARK, Cells, Continued, cells_of, homes, is_record
+from sojourn.sessions.groups import find
+from sojourn.sessions.lifecycle import I64, NEVER
+from sojourn.sessions.order import changes, scramble, where
+from sojourn.sessions.packed import TRACE_FACET, U64, Index, Mask, Rows, concat, copy, hashes, take
+from sojourn.sessions.rows import look_up
+from sojourn.sessions.telling import Telling, bits_of, united
+from sojourn.sessions.traces import Shared, Tree
+from sojourn.sessions.usage import Calls, Records, find_calls, is_model
+
+OWN_CALLS: Final = ("gemini_cli.api_response", "claude_code.api_request", "codex.sse_event")
+"""Events by which command-line agents tell calls: where a service has them, its generic ones say nothing."""
+OWN_SCOPE: Final = "sojourn"
+"""What we tell ourselves and gets back to us is stored, but it is no news."""
+SPAN, TOOL = KINDS.index("span"), KINDS.index("tool")
+_FIGURES: Final = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
+
+Pairs = dict[tuple[int, int], int]
+"""(hash of a session, hash of a service) → TELLING bits."""
+
+
+class Logs:
+    """Reads the records of arranged traces."""
+
+    def __init__(self, texts: Any, telling: Telling) -> None:
+        self._texts, self._telling = texts, telling
+        self._own = hashes(texts, pa.array(OWN_CALLS))
+        self._scope, self._start, self._end = hashes(texts, pa.array([OWN_SCOPE, "session.start", "session.end"])).tolist()
+
+    def involved(self, main: U64, facts: Rows) -> bool:
+        """Whether there are records or marks, or a session whose calls records tell."""
+        special = np.uint32(FLAGS["record"]) | MARK
+        return bool((facts["flags"] & special).any()) or bool(self._telling.among(main))
+
+    def share(self, tree: Tree) -> Shared:
+        """Cut traces into what belongs to each session, and find the calls of all of it together."""
+        facts, main = tree.facts, tree.main
+        record = is_record(facts)
+        silent = record & (((facts["flags"] & MARK) != 0) | (facts["scope"] == self._scope))
+        home = homes(facts, main.take(tree.groups.member))
+        call, tool = self._tellings(facts, record & ~silent & (home != 0))
+        known = self._known(facts, home, call, tool, main)
+        bits = bits_of(home, facts["service"], known)
+        own = np.isin(facts["name"], self._own)
+        quiet = ~record & ((home == 0) | ((bits & TELLING["calls"]) != 0))
+        told = call & (own | ((bits & TELLING["own"]) == 0))
+        records = Records(record, told, self._named(tree, record), quiet & is_model(facts) & ((facts["flags"] & FLAGS["usage"]) != 0))
+        silenced = _silenced(facts, ~record, quiet)
+        calls = find_calls(tree.groups, silenced, tree.up, records)
+        cells = cells_of(tree.groups, facts, main, silent, self.continued(tree, home))
+        muted = ~record & (facts["kind"] == TOOL) & ((bits & TELLING["tools"]) != 0)
+        notes, noted = self._notes(tree, cells, known, call | tool)
+        return Shared(cells, _within(calls, cells), _at_cells(muted, cells), notes, noted)
+
+    def _tellings(self, facts: Rows, counted: Mask) -> tuple[Mask, Mask]:
+        """Records that tell a call of a model, and records that tell one of a tool."""
+        usage = (facts["flags"] & FLAGS["usage"]) != 0
+        return counted & is_model(facts) & usage, counted & (facts["kind"] == TOOL)
+
+    def _known(self, facts: Rows, home: U64, call: Mask, tool: Mask, main: U64) -> Pairs:
+        """Who tells what, by what is remembered of these sessions and by these records."""
+        sessions = self._telling.among(main) | self._telling.among(home.compress(is_record(facts)))
+        known = {(session, service): bits for session in sessions for service, bits in self._telling.of(session).items()}
+        rows = where(call | tool)
+        bits, service, session = self._bits(facts, rows), facts["service"].take(rows), home.take(rows)
+        _, first = np.unique(scramble(session, service, bits.astype(np.uint64)), return_index=True)
+        for at in first.tolist():
+            if bits[at]:
+                pair = int(session[at]), int(service[at])
+                known[pair] = known.get(pair, 0) | int(bits[at])
+        return known
+
+    def _bits(self, facts: Rows, rows: Index) -> Index:
+        """What each of these records makes known of its service."""
+        own = np.isin(facts["name"].take(rows), self._own)
+        traceless = (facts["flags"].take(rows) & FLAGS["traceless"]) != 0
+        calls = np.where(own, TELLING["calls"] | TELLING["own"], np.where(traceless, TELLING["calls"], 0))
+        return np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls)
+
+    def _named(self, tree: Tree, record: Mask) -> Index:
+        """The span that each record names."""
+        out = np.full(len(record), -1, np.intp)
+        rows = where(record & (tree.facts["parent"] != 0))
+        if len(rows):
+            facts = tree.facts
+            found = find(tree.groups, facts["span"], tree.groups.number.take(rows), facts["parent"].take(rows))
+            out[rows] = np.where((found >= 0) & ~record.take(np.maximum(found, 0)), found, -1)
+        return out
+
+    def continued(self, tree: Tree, home: U64) -> Continued:
+        """Rows that say that their session continues another one."""
+        facets = where(tree.facets["what"] == FACETS["previous_id"])
+        rows = tree.told_by.take(facets)
+        start = (tree.facts["flags"].take(rows) & FLAGS["session_start"]) != 0
+        start &= (home.take(rows) != 0) & (tree.facts["scope"].take(rows) != self._scope)
+        rows, facets = rows.compress(start), facets.compress(start)
+        if not len(rows):
+            return rows, np.empty(0, np.uint64)
+        names = look_up(self._texts, home.take(rows)).to_pylist()
+        heads = [(name or "").rsplit("\0", 1) for name in names]
+        told = look_up(self._texts, tree.facets["value"].take(facets)).to_pylist()
+        others = ["" if not text or head[-1] == text else f"{head[0]}\0{text}" for head, text in zip(heads, told, strict=True)]
+        session = hashes(self._texts, pa.array(others, pa.string()))
+        some = session != 0
+        return rows.compress(some), session.compress(some)
+
+    def _notes(self, tree: Tree, cells: Cells, known: Pairs, telling: Mask) -> tuple[Rows, Index]:
+        """What is noted about cells, and the cell of each."""
+        parts = [self._prompts(cells), *self._marks(tree, cells), self._tellers(tree, cells, telling), _muted(cells, known)]
+        return concat(*(rows for rows, _ in parts)), np.concatenate([member for _, member in parts])
+
+    def _prompts(self, cells: Cells) -> tuple[Rows, Index]:
+        """Prompts, each with the last time of a record of its cell before it."""
+        facts, member = cells.facts, cells.groups.member
+        rows = where(((facts["flags"] & FLAGS["prompt"]) != 0) & cells.live & ~cells.span)
+        out = _noted("prompt", facts, rows)
+        if len(rows):
+            out["at"], out["value"] = facts["start"].take(rows), facts["input"].take(rows)
+            prompted = np.zeros(cells.groups.count, bool)
+            prompted[member.take(rows)] = True
+            out["key"] = _time_before(cells, prompted).take(rows)
+        return out, member.take(rows)
+
+    def _marks(self, tree: Tree, cells: Cells) -> list[tuple[Rows, Index]]:
+        """Ends of sessions, by records, by spans and by their events."""
+        facts, member = cells.facts, cells.groups.member
+        copied = np.zeros(len(facts), bool)
+        copied[cells.continued] = True
+        theirs = facts["scope"] != self._scope
+        ended = where(((facts["flags"] & FLAGS["session_end"]) != 0) & is_record(facts) & theirs & ~copied)
+        ends = _noted("end_mark", facts, ended)
+        ends["at"] = facts["end"].take(ended)
+        goes_on = _noted("continued_mark", facts, cells.continued)
+        goes_on["at"] = self._begun(tree).take(cells.source.take(cells.continued))
+        return [(ends, member.take(ended)), (goes_on, member.take(cells.continued)), self._events(tree, cells)]
+
+    def _begun(self, tree: Tree) -> I64:
+        """When a session begins by each row: at the time of the record, or of the span's first event that says so."""
+        out = tree.facts["start"].copy()
+        facets = where((tree.facets["what"] == FACETS["mark"]) & (tree.facets["key"] == self._start))
+        if len(facets):
+            rows = tree.told_by.take(facets)
+            out[rows] = NEVER
+            np.minimum.at(out, rows, self._times(tree.facets["value"].take(facets)))
+        return out
+
+    def _times(self, codes: U64) -> I64:
+        return np.array([int(text or 0) for text in look_up(self._texts, codes).to_pylist()], np.int64)
+
+    def _events(self, tree: Tree, cells: Cells) -> tuple[Rows, Index]:
+        """Spans, and events of spans, that end a session."""
+        facets = where((tree.facets["what"] == FACETS["mark"]) & (tree.facets["key"] == self._end))
+        place = cells.place.take(tree.told_by.take(facets))
+        facets, place = facets.compress(place >= 0), place.compress(place >= 0)
+        out = _noted("end_mark", cells.facts, place)
+        out["at"] = self._times(tree.facets["value"].take(facets))
+        return out, cells.groups.member.take(place)
+
+    def _tellers(self, tree: Tree, cells: Cells, telling: Mask) -> tuple[Rows, Index]:
+        """Which services tell calls in these records, once for each cell."""
+        facts, rows = tree.facts, where(telling)
+        place, bits = cells.place.take(rows), self._bits(tree.facts, rows)
+        some = where((place >= 0) & (bits != 0))
+        cell, service = cells.groups.member.take(place.take(some)), facts["service"].take(rows.take(some))
+        return _listed("telling", *united(cell, service, bits.take(some).astype(np.uint64)))
+
+
+def _time_before(cells: Cells, mine: Mask) -> Index:
+    """For each row that is a record of these cells the last time of a record of its cell before its own, 0 for none."""
+    rows = where(cells.live & ~cells.span & mine.take(cells.groups.member))
+    start, member = cells.facts["start"].take(rows), cells.groups.member.take(rows)
+    by = np.lexsort((start, member))
+    start, member = start.take(by), member.take(by)
+    first = np.maximum.accumulate(np.where(changes(member, start), np.arange(len(rows)), 0))  # of those with one time
+    same = member.take(first - 1) == member
+    out = np.zeros(len(cells.facts), np.int64)
+    out[rows.take(by)] = np.where((first > 0) & same, start.take(first - 1), 0)
+    return out
+
+
+def _listed(what: str, cell: Index, service: U64, bits: U64) -> tuple[Rows, Index]:
+    out = np.zeros(len(cell), TRACE_FACET)
+    out["what"], out["key"], out["value"] = FACETS[what], bits, service
+    return out, cell
+
+
+def _noted(what: str, facts: Rows, rows: Index) -> Rows:
+    out = np.zeros(len(rows), TRACE_FACET)
+    out["what"], out["span"] = FACETS[what], facts["span"].take(rows)
+    return out
+
+
+def _muted(cells: Cells, known: Pairs) -> tuple[Rows, Index]:
+    """With what knowledge of its session each cell was folded."""
+    session, service = (np.array([pair[at] for pair in known], np.uint64) for at in range(2))
+    by = np.argsort(session, kind="stable")
+    session, service, bits = session.take(by), service.take(by), np.array(list(known.values()), np.uint64).take(by)
+    begin, end = np.searchsorted(session, cells.session), np.searchsorted(session, cells.session, "right")
+    counts = end - begin
+    cell = np.repeat(np.arange(len(counts)), counts)
+    at = np.arange(len(cell)) - np.repeat(counts.cumsum() - counts, counts) + np.repeat(begin, counts)
+    return _listed("muted", cell, service.take(at), bits.take(at))
+
+
+def _silenced(facts: Rows, span: Mask, quiet: Mask) -> Rows:
+    """The rows, of which these quiet spans tell no calls; a copy, since what is a call's is completed in place."""
+    if not span.any():
+        return facts
+    out = copy(facts)
+    rows = where(span & quiet)
+    if len(rows):
+        model = rows.compress(is_model(facts[rows]))
+        out["kind"][model] = SPAN
+        for name in _FIGURES:
+            out[name][rows] = 0
+        out["cost"][rows], out["cost_source"][rows] = -1, 0
+        out["flags"][rows] &= ~np.uint32(FLAGS["usage"])
+    return out
+
+
+def _within(calls: Calls, cells: Cells) -> Calls:
+    """Calls by the rows of the cells, sorted by cell."""
+    counted = cells.place.take(calls.counted)
+    some = where(counted >= 0)
+    some = some.take(np.argsort(counted.take(some)))
+    twice = np.intersect1d(calls.told_twice, calls.counted)
+    rest = (cells.place.take(rows) for rows in (calls.refused, twice, calls.limited))
+    refused, twice, limited = (np.sort(rows.compress(rows >= 0)) for rows in rest)
+    return Calls(counted.take(some), refused, take(calls.used, some), twice, limited)
+
+
+def _at_cells(mask: Mask, cells: Cells) -> Mask:
+    """A mask of the traces' rows by the rows of the cells."""
+    out = np.zeros(len(cells.facts), bool)
+    rows = where(mask & (cells.place >= 0))
+    out[cells.place.take(rows)] = True
+    return out

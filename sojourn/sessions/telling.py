@@ -1,0 +1,107 @@
+"""Which services tell their calls in log records instead of spans, by session.
+
+A trace is folded with what is known of this about its session; its row says so (`muted` notes). `lifecycle`, who sees all rows of a
+session, compares: where a row was folded with something else than is true now, it asks for the trace to be folded anew. So it does not
+matter what came first, and nothing has to be remembered for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sojourn.schema import FACETS
+from sojourn.sessions.order import changes, scramble, where
+from sojourn.sessions.packed import U64, Index, Keys, Rows
+
+Services = Mapping[int, int]
+"""Hash of a service's name (0 for '') → TELLING bits."""
+
+_TELLING: Final = FACETS["telling"]
+_MUTED: Final = FACETS["muted"]
+MOST: Final = 100_000
+"""Sessions that are remembered; what is forgotten is found again by comparing."""
+
+
+class Telling:
+    """What `lifecycle` found out and `aggregate` asks. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Services] = {}
+        self._asked: dict[bytes, None] = {}
+
+    def of(self, session: int) -> Services:
+        return self._known.get(session, {})
+
+    def among(self, sessions: U64) -> set[int]:
+        """Those of the sessions of which something is known."""
+        return self._known.keys() & set(sessions.tolist()) if self._known else set()
+
+    def learn(self, session: int, services: Services) -> None:
+        self._known.pop(session, None)
+        if services:
+            self._known[session] = services
+        while len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
+
+    def ask(self, traces: Keys) -> None:
+        """These traces have to be folded anew."""
+        self._asked.update(dict.fromkeys(key.tobytes() for key in traces))
+
+    def asked(self) -> list[bytes]:
+        return list(self._asked)
+
+    def answered(self, traces: Iterable[bytes]) -> None:
+        for key in traces:
+            self._asked.pop(key, None)
+
+
+def untrue(facets: Rows, row: Index, session: U64, telling: Telling) -> tuple[dict[int, Services], Index]:
+    """What `telling` does not know yet of sessions by the notes of all their rows, and the rows that were folded with something else.
+
+    `row` is the row of each facet, `session` the session of each row, sorted.
+    """
+    told, muted = where(facets["what"] == _TELLING), where(facets["what"] == _MUTED)
+    if not len(told) and not len(muted):
+        return {}, np.empty(0, np.intp)
+    first = changes(session)
+    number = first.cumsum() - 1
+    owner, service, bits = united(number.take(row.take(told)), facets["value"].take(told), facets["key"].take(told))
+    truth = np.zeros(int(number[-1]) + 1, np.uint64)
+    np.add.at(truth, owner, scramble(service, bits))
+    said = np.zeros(len(session), np.uint64)
+    np.add.at(said, row.take(muted), scramble(facets["value"].take(muted), facets["key"].take(muted)))
+    wrong = where(said != truth.take(number))
+    keys = session.compress(first)
+    concerned = np.unique(np.concatenate([owner, number.take(row.take(muted))]))
+    known = telling.among(keys.take(concerned))
+    news = {int(key) for key in keys.take(number.take(wrong))} | (set(keys.take(np.unique(owner)).tolist()) - known)
+    learned: dict[int, dict[int, int]] = {key: {} for key in news}
+    for key, name, what in zip(keys.take(owner).tolist(), service.tolist(), bits.tolist(), strict=True):
+        if key in learned:
+            learned[key][name] = what
+    return dict(learned), wrong
+
+
+def united(owner: Index, service: U64, bits: U64) -> tuple[Index, U64, U64]:
+    """One entry per owner and service with all their bits."""
+    by = np.lexsort((service, owner))
+    owner, service, bits = owner.take(by), service.take(by), bits.take(by)
+    first = where(changes(owner, service))
+    return owner.take(first), service.take(first), np.bitwise_or.reduceat(bits, first) if len(first) else bits
+
+
+def bits_of(session: U64, service: U64, known: Mapping[tuple[int, int], int]) -> npt.NDArray[np.uint8]:
+    """TELLING bits of each row by its (session, service)."""
+    if not known:
+        return np.zeros(len(session), np.uint8)
+    sessions, services = (np.array([pair[at] for pair in known], np.uint64) for at in range(2))
+    key = scramble(sessions, services)
+    by = np.argsort(key)
+    key, sessions, services = key.take(by), sessions.take(by), services.take(by)
+    at = np.minimum(np.searchsorted(key, scramble(session, service)), len(key) - 1)
+    same = (sessions.take(at) == session) & (services.take(at) == service)
+    return np.where(same, np.array(list(known.values()), np.uint8).take(by).take(at), np.uint8(0))
