@@ -234,7 +234,8 @@ class Fold:
         assert self._seen is not None
         # A root began its trace, and a log trace lies within its minute: if that is news, so is the trace.
         traceless = (facts["flags"] & FLAGS["traceless"]) != 0
-        root = facts[np.where(is_record(facts), traceless, facts["parent"] == 0)]
+        # But one that begins after its arrival has a clock that says nothing.
+        root = facts[np.where(is_record(facts), traceless, facts["parent"] == 0) & (facts["start"] <= facts["arrival"])]
         start = np.full(len(keys), -1, np.int64)
         start[root["trace"]] = root["start"]
         maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown)) | asked.take(unknown)

@@ -29,7 +29,7 @@ from sojourn.collector import memory
 memory.keep_allocator_pages()
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
-kept = [bytes(100_000) for _ in range(1000)]
+kept = [bytes([n % 255 + 1]) * 100_000 for n in range(1000)]  # written to: untouched pages are not resident
 del kept[::2]
 before = resident()
 memory.give_pages_back()
