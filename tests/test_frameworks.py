@@ -29,7 +29,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from sojourn.testing import run
 from tests.documents import ROOT, blocks
-from tests.laws.switch import LOGS_IN_SESSIONS, needs_logs
 from tests.recordings import figures, tape
 from tests.recordings.test_recordings import ARRIVAL, send
 from tests.signals import telling
@@ -62,9 +61,9 @@ def configuration(name: str) -> Path:
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recording_gives_every_attainable_figure(name: str) -> None:
     recording = RECORDED[name]
-    want = figures.wanted(recording, all_signals=LOGS_IN_SESSIONS)
+    want = figures.wanted(recording, all_signals=True)
     with run(configuration(name), now=ARRIVAL) as collector:
-        for request in tape.requests(recording) if LOGS_IN_SESSIONS else tape.traces(recording):
+        for request in tape.requests(recording):
             send(collector, request)
         rows = {row["SessionId"]: row for row in collector.sessions()}
     assert {session: figures.found(rows[session], columns) for session, columns in want.items()} == want
@@ -72,7 +71,6 @@ def test_a_recording_gives_every_attainable_figure(name: str) -> None:
     assert len(others) == (tape.expected(recording)["no_session"]["traces"] if name == "openai-agents" else 0)
 
 
-@needs_logs
 @pytest.mark.parametrize("name", BUILT)
 def test_an_agent_in_a_terminal_gives_every_figure(name: str) -> None:
     told, session, want = BUILT[name]
@@ -112,7 +110,7 @@ def test_the_sdk_of_opentelemetry_tells_all_signals(transport: str, monkeypatch:
         _one_turn(transport)
         (row,) = collector.sessions()
         assert {column: row[column] for column in TOLD} == TOLD
-        assert (row["LogRecords"], row["LogErrors"]) == ((2, 1) if LOGS_IN_SESSIONS else (0, 0))
+        assert (row["LogRecords"], row["LogErrors"]) == (2, 1)
         assert collector.query("SELECT SessionId FROM otel_logs FINAL ORDER BY SessionId") == [{"SessionId": ""}, {"SessionId": "chat-1"}]
         assert collector.query("SELECT SessionId, Value FROM otel_metrics_sum FINAL") == [{"SessionId": "chat-1", "Value": 3.0}]
 

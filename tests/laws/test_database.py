@@ -18,7 +18,6 @@ from sojourn import _native
 from sojourn.testing import Collector, run
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.playing import Rows, wanted
-from tests.laws.switch import LOGS_IN_SESSIONS, needs_logs
 
 pytestmark = pytest.mark.laws
 
@@ -52,7 +51,6 @@ def test_law_1_order_batches_and_repetition_change_nothing(collector: Collector,
     assert comparing.differences(shown(collector, f"p{project}"), _shown(wanted(world, 0, _native.digest))) == {}
 
 
-@needs_logs
 @settings(max_examples=max(5, settings().max_examples // 6), phases=PHASES)
 @given(data=st.data())
 def test_law_1_order_of_signals_changes_nothing(collector: Collector, data: st.DataObject) -> None:
@@ -76,7 +74,7 @@ def send(collector: Collector, body: bytes, signal: str = "traces") -> None:
 
 _SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
 _DURATIONS = ("WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
-_RECORDS = ("LogRecords", "LogErrors") if LOGS_IN_SESSIONS else ("LogRecords",)
+_RECORDS = ("LogRecords", "LogErrors")
 _COLUMNS = {
     "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output"),
     "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags"),

@@ -12,11 +12,10 @@ from sojourn import _native
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.log_worlds import CLAUDE_SCOPE, Logged
 from tests.laws.playing import decode_and_play, wanted
-from tests.laws.switch import needs_logs
 from tests.oracle import keys
 from tests.oracle.records import MARKS, OWN_CALLS, PROMPTS, REFUSALS, TOOL_CALLS
 
-pytestmark = [pytest.mark.laws, needs_logs]
+pytestmark = pytest.mark.laws
 
 Case = tuple[str, dict[str, Any], str, str, int]
 """What is tried, attributes, EventName, scope, severity."""

@@ -12,11 +12,10 @@ from sojourn import _native
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.log_worlds import Anything, Logged
 from tests.laws.playing import Bodies, Rows, decode_and_play, facts, wanted
-from tests.laws.switch import needs_logs
 from tests.laws.test_fold import LATER, _summed, _totals
 from tests.laws.worlds import Sent
 
-pytestmark = [pytest.mark.laws, needs_logs]
+pytestmark = pytest.mark.laws
 
 
 def played(deliveries: list[list[Anything]], **how: Any) -> Rows:

@@ -14,7 +14,6 @@ from sojourn.testing import run
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.log_worlds import Anything
 from tests.laws.playing import Rows, wanted
-from tests.laws.switch import needs_logs
 from tests.laws.test_database import PHASES, _shown, send, shown
 
 pytestmark = pytest.mark.laws
@@ -31,7 +30,6 @@ def test_law_7_a_restart_forgets_nothing(seed: int) -> None:
     hold_through_restarts(random, {number: worlds.random_spans(random) for number in range(WORLDS)})
 
 
-@needs_logs
 @settings(max_examples=max(2, settings().max_examples // 30), phases=PHASES)
 @given(seed=worlds.SEEDS)
 def test_law_7_a_restart_forgets_no_log_records(seed: int) -> None:

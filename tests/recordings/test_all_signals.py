@@ -9,13 +9,10 @@ import pytest
 
 from sojourn import _native
 from sojourn.testing import Collector, run
-from tests.laws.switch import needs_logs
 from tests.oracle import read_logs, read_request, sessions_of, world
 from tests.recordings import figures, tape
 from tests.recordings.tape import Request
 from tests.recordings.test_recordings import ARRIVAL, checked, send, shuffled
-
-pytestmark = needs_logs
 
 
 def _by_signal(requests: list[Request], *order: str) -> list[Request]:

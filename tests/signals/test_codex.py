@@ -20,7 +20,6 @@ from typing import Any
 from sojourn import _native
 from sojourn.testing import at, run
 from tests.documents import ROOT
-from tests.laws.switch import needs_logs
 from tests.oracle import read_logs, sessions_of, world
 from tests.recordings import tape
 
@@ -57,7 +56,6 @@ def test_the_oracle_tells_the_script() -> None:
     assert {column: row[column] for column in WANT} == WANT
 
 
-@needs_logs
 def test_a_whole_collector_tells_the_script() -> None:
     with run(ROOT / "config" / "codex.yaml", now=NOW) as collector:
         for body in BODIES[::-1] * 2:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sojourn.testing import Collector, at, run
-from tests.laws.switch import needs_logs
 from tests.oracle import Fact, Record, read_logs, read_request, sessions_of, world
 from tests.oracle.test_oracle import digest
 from tests.recordings import tape
@@ -78,7 +77,6 @@ _SHOWN = "SELECT *, toUnixTimestamp64Nano(Start) AS StartNs, toUnixTimestamp64Na
 _OF_THESE = "WHERE SessionId IN {ids:Array(String)} ORDER BY SessionId"
 
 
-@needs_logs
 @pytest.mark.parametrize("story", STORIES)
 def test_a_whole_collector_tells_the_story(teller: tuple[str, Collector], story: str) -> None:
     way, collector = teller
