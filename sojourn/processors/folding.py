@@ -1,18 +1,19 @@
-"""The state of `aggregate`: the shelf of known spans, what is staged until the commit, and the way back from the database."""
+"""How `aggregate` folds a group: prices, traces that are touched, what is staged until the commit, and the rows that follow."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.component import Host
+from sojourn.processors.coming import Came, alone, of_traces, span_facets, together, traceless
+from sojourn.processors.recalling import Recall, Touched
 from sojourn.processors.session import METADATA_KEY
-from sojourn.schema import FLAGS
 from sojourn.sessions.cells import is_record, told_before
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.groups import Groups
@@ -20,7 +21,6 @@ from sojourn.sessions.logs import Logs
 from sojourn.sessions.missing import name_missing
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import (
-    FACET,
     FACT,
     SPAN_FACET,
     TRACE,
@@ -32,18 +32,13 @@ from sojourn.sessions.packed import (
     column,
     concat,
     copy,
-    filled,
-    flat,
     hashes,
-    owners,
     take,
-    trace_keys,
     view,
 )
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
-from sojourn.sessions.seen import Seen
-from sojourn.sessions.shelf import Block, Kept, Shelf
+from sojourn.sessions.shelf import Block, Kept
 from sojourn.sessions.telling import Telling
 from sojourn.sessions.traces import Folded, Shared, Tree, fold
 from sojourn.sessions.versions import Versions
@@ -65,39 +60,12 @@ class Staged:
     """Traces that `lifecycle` asked for."""
 
 
-class Came(NamedTuple):
-    """New spans; `trace` of the rows is the place in `keys`."""
-
-    keys: Keys
-    facts: Rows
-    facets: Rows
-
-
-@dataclass(slots=True)
-class Touched:
-    """The traces of a group: their ids, and all their spans, older ones first."""
-
-    keys: Keys
-    facts: Rows
-    facets: Rows
-    fresh: int
-    """Rows of `facts` from here on are new."""
-    session: U64
-    """Hash of the session each trace was counted in last, 0 for none."""
-    recalled: Mask
-    """Traces that were read back: told again even if nothing is new, since what follows from them may never have been stored."""
-    stored: list[tuple[int, int]] = field(default_factory=list)
-    """Of those that were read back: traces and sessions to which stored rows give a part of them."""
-
-
 class Fold:
     def __init__(self, host: Host, prices: Prices, memory: int) -> None:
         assert host.texts is not None
-        self._texts, self._history, self._prices = host.texts, host.history, prices
+        self._texts, self._prices = host.texts, prices
         self._clock, self._versions = host.clock, Versions()
-        self._restored = host.history is None
-        self._seen: Seen | None = None
-        self._shelf = Shelf(memory, self._forget)
+        self._recall = Recall(host, memory)
         self._came: list[Came] = []
         self._waiting: dict[bytes, list[Block]] = {}
         """New spans of large traces, not folded yet."""
@@ -117,33 +85,27 @@ class Fold:
 
     def take_records(self, records: pa.RecordBatch) -> pa.RecordBatch:
         """Take in new log records; gives the batch with their costs."""
-        return self._take(records, records.column("_trace"), _traceless(records))
+        return self._take(records, records.column("_trace"), traceless(records))
 
     def _take(self, records: pa.RecordBatch, traces: pa.Array, flags: Any = 0) -> pa.RecordBatch:
-        self._restore()
+        stored = self._recall.restore()
+        if stored is not None:
+            self._versions = Versions(stored)
         facts = copy(view(records.column("_fact"), FACT))
         facts["flags"] |= flags
         if self._price(facts, records):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
-        facets = _span_facets(records.column("_facets"), facts)
-        self._came.append(_of_traces(traces.dictionary, facts, facets))
+        facets = span_facets(records.column("_facets"), facts)
+        self._came.append(of_traces(traces.dictionary, facts, facets))
         return records
 
     def settle(self) -> pa.RecordBatch | None:
         """Rows for the traces that changed with what was taken in."""
         if not self._came:
             return None
-        came = self._set_aside(_together(self._came))
+        came = self._set_aside(together(self._came))
         self._came = []
         return self._fold(came) if len(came.facts) else None
-
-    def _restore(self) -> None:
-        """Go on where the stored rows end. Asked for when the first spans come, so that a database that is down delays nothing."""
-        if not self._restored:
-            assert self._history is not None
-            self._versions = Versions(self._history.last_version())
-            self._seen = Seen(self._history.newest_arrival())
-            self._restored = True
 
     def due(self) -> pa.RecordBatch | None:
         """Rows for the large traces that have waited, and for those that `lifecycle` asked for."""
@@ -151,10 +113,10 @@ class Fold:
         if not self._waiting and not asked:
             return None
         keys = list(self._waiting)
-        waiting = [_alone(key, block) for key, blocks in self._waiting.items() for block in blocks]
+        waiting = [alone(key, block) for key, blocks in self._waiting.items() for block in blocks]
         again = Came(np.frombuffer(b"".join(asked), ">u8").reshape(-1, 2), np.empty(0, FACT), np.empty(0, SPAN_FACET))
         self._staged.append(Staged(folded=keys, asked=asked))
-        return self._fold(_together([*waiting, again]), again=set(asked))
+        return self._fold(together([*waiting, again]), again=set(asked))
 
     def committed(self) -> None:
         for staged in self._staged:
@@ -164,7 +126,7 @@ class Fold:
                 self._waiting.setdefault(key, []).append(block)
             self._telling.answered(staged.asked)
             if staged.kept is not None:
-                self._shelf.put(staged.kept)
+                self._recall.put(staged.kept)
         self._staged.clear()
 
     def discard(self) -> None:
@@ -193,7 +155,7 @@ class Fold:
         if not self._large and not self._waiting:
             return came
         keys, facts, facets = came
-        large = np.flatnonzero((self._shelf.get(keys).spans > LARGE) | np.array([key.tobytes() in self._waiting for key in keys], bool))
+        large = np.flatnonzero((self._recall.sizes(keys) > LARGE) | np.array([key.tobytes() in self._waiting for key in keys], bool))
         if not len(large):
             return came
         mine, own = np.isin(facts["trace"], large), np.isin(facets["trace"], large)
@@ -207,72 +169,15 @@ class Fold:
         new = np.bincount(came.facts["trace"], minlength=len(came.keys)) > 0
         asked = np.array([key.tobytes() in again for key in came.keys], bool) if again else np.zeros(len(new), bool)
         numbers, self._keys = where(new | asked), came.keys
-        touched = self._with_known(came, numbers, asked)
+        touched = self._recall.known(came, numbers, asked)
         if not len(touched.facts):
             return None
         try:
             return self._rows(touched, fold(touched.facts, touched.facets, self))
         except Forgotten:
-            if self._history is not None:
-                touched = self._with_stored(touched, numbers)
+            if self._recall.possible:
+                touched = self._recall.stored(touched, numbers)
             return self._rows(touched, fold(touched.facts, touched.facets, self), lenient=True)
-
-    def _with_known(self, came: Came, numbers: Index, asked: Mask) -> Touched:
-        """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
-        keys, facts, facets = came
-        whole = len(numbers) == len(keys)
-        known = self._shelf.get(keys if whole else keys[numbers])
-        old, old_facets, session = known.facts, known.facets, known.session
-        if not whole:
-            old["trace"], old_facets["trace"] = numbers.take(old["trace"]), numbers.take(old_facets["trace"])
-            session = np.zeros(len(keys), np.uint64)
-            session[numbers] = known.session
-        touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), asked.copy())
-        unknown = numbers.compress(known.spans < 0)
-        if self._history is None or not len(unknown):
-            return touched
-        assert self._seen is not None
-        # A root began its trace, and a log trace lies within its minute: if that is news, so is the trace.
-        traceless = (facts["flags"] & FLAGS["traceless"]) != 0
-        # But one that begins after its arrival has a clock that says nothing.
-        root = facts[np.where(is_record(facts), traceless, facts["parent"] == 0) & (facts["start"] <= facts["arrival"])]
-        start = np.full(len(keys), -1, np.int64)
-        start[root["trace"]] = root["start"]
-        maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown)) | asked.take(unknown)
-        return self._with_stored(touched, unknown[maybe]) if maybe.any() else touched
-
-    def _with_stored(self, touched: Touched, numbers: Index) -> Touched:
-        """Add what the database holds of these traces."""
-        assert self._history is not None
-        wanted = {touched.keys[number].tobytes().hex(): number for number in numbers.tolist()}
-        touched.recalled[numbers] = True
-        for table in (self._history.spans(list(wanted)), self._history.records(list(wanted))):
-            if len(table):
-                facts, facets = self._stored_facts(table, wanted)
-                touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
-                touched.fresh += len(facts)
-        rows = self._history.trace_rows_of_traces(list(wanted))
-        for tenant, project, session, trace, spans in zip(
-            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
-        ):
-            code = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
-            touched.stored.append((wanted[trace], code))
-            if spans:
-                touched.session[wanted[trace]] = code
-        return touched
-
-    def _stored_facts(self, table: pa.Table, wanted: dict[str, int]) -> tuple[Rows, Rows]:
-        from sojourn import _native
-
-        batch = table.combine_chunks().to_batches()[0]
-        packed = pa.record_batch(_native.facts(batch, self._texts))
-        facts = copy(view(packed.column("_fact"), FACT))
-        trace = batch.column("TraceId").to_pylist()
-        if "LogTrace" in batch.schema.names:
-            facts["flags"] |= _traceless(batch)
-            trace = [mine or other for mine, other in zip(batch.column("LogTrace").to_pylist(), trace, strict=True)]
-        facts["trace"] = [wanted[each] for each in trace]
-        return facts, _span_facets(packed.column("_facets"), facts)
 
     def _rows(self, touched: Touched, folded: Folded, lenient: bool = False) -> pa.RecordBatch | None:
         """Rows for the traces that changed; what the shelf shall hold is staged."""
@@ -345,70 +250,6 @@ class Fold:
                 kept.keys[changed], kept.session[changed], kept.spans[changed], take(facts, rows), counts[changed], take(facets, said)
             )
         self._staged.append(Staged(kept))
-
-    def _forget(self, gone: Keys, newest: int) -> None:
-        """Spans of these traces are in the database only from now on."""
-        if self._seen is not None:
-            self._seen.forget(_trace_hashes(gone), newest)
-
-
-def _together(parts: list[Came]) -> Came:
-    """Several batches of new spans as one."""
-    if len(parts) == 1:
-        return parts[0]
-    keys, number = np.unique(np.concatenate([part.keys for part in parts]).astype(np.uint64), axis=0, return_inverse=True)
-    begin = 0
-    for part in parts:
-        mine = number.reshape(-1)[begin : begin + len(part.keys)].astype(np.uint32)
-        part.facts["trace"], part.facets["trace"] = mine.take(part.facts["trace"]), mine.take(part.facets["trace"])
-        begin += len(part.keys)
-    facts, facets = concat(*(part.facts for part in parts)), concat(*(part.facets for part in parts))
-    return Came(keys.astype(">u8"), facts, facets)
-
-
-def _traceless(records: pa.RecordBatch) -> Any:
-    """The flag of the records that belong to a log trace."""
-    return filled(records.column("LogTrace")) * np.uint32(FLAGS["traceless"])
-
-
-def _of_traces(ids: pa.Array, facts: Rows, facets: Rows) -> Came:
-    """Rows by the traces they belong to, without those that belong to none."""
-    some = filled(ids)
-    if some.all():
-        return Came(trace_keys(ids), facts, facets)
-    number = np.cumsum(some) - 1
-    parts = []
-    for rows in (facts, facets):
-        mine = take(rows, where(some.take(rows["trace"])))
-        mine["trace"] = number.take(mine["trace"])
-        parts.append(mine)
-    return Came(trace_keys(ids), *parts)
-
-
-def _alone(key: bytes, block: Block) -> Came:
-    """Spans of one trace."""
-    block.facts["trace"], block.facets["trace"] = 0, 0
-    return Came(np.frombuffer(key, ">u8").reshape(1, 2), *block)
-
-
-def _span_facets(lists: pa.Array, facts: Rows) -> Rows:
-    """The facets of new spans, each with the copy of the span it belongs to."""
-    values = flat(lists)
-    out = np.zeros(len(values), SPAN_FACET)
-    if len(values):
-        owner, facets = owners(lists), view(values, FACET)
-        for name in ("what", "key", "value"):
-            out[name] = facets[name]
-        for name in ("trace", "span", "digest"):
-            out[name] = facts[name].take(owner)
-    return out
-
-
-def _trace_hashes(keys: Keys) -> U64:
-    """A number per trace id, for the filter."""
-    hi, lo = keys.astype(np.uint64).T
-    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo
-    return out
 
 
 def _facets_of(folded: Folded, told: Index, more: int) -> tuple[Rows, npt.NDArray[np.int64]]:

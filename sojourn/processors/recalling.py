@@ -1,0 +1,136 @@
+"""What is known of a trace when new spans of it come: from the shelf, else from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from sojourn.component import Host
+from sojourn.processors.coming import Came, span_facets, traceless
+from sojourn.schema import FLAGS
+from sojourn.sessions.cells import is_record
+from sojourn.sessions.packed import FACT, U64, Index, Keys, Mask, Rows, concat, copy, hashes, view
+from sojourn.sessions.seen import Seen
+from sojourn.sessions.shelf import Kept, Shelf
+
+
+@dataclass(slots=True)
+class Touched:
+    """The traces of a group: their ids, and all their spans, older ones first."""
+
+    keys: Keys
+    facts: Rows
+    facets: Rows
+    fresh: int
+    """Rows of `facts` from here on are new."""
+    session: U64
+    """Hash of the session each trace was counted in last, 0 for none."""
+    recalled: Mask
+    """Traces that were read back: told again even if nothing is new, since what follows from them may never have been stored."""
+    stored: list[tuple[int, int]] = field(default_factory=list)
+    """Of those that were read back: traces and sessions to which stored rows give a part of them."""
+
+
+class Recall:
+    """The shelf of recently touched traces, the filter of those that may be stored, and the way back from the database."""
+
+    def __init__(self, host: Host, memory: int) -> None:
+        assert host.texts is not None
+        self._texts, self._history = host.texts, host.history
+        self._restored = host.history is None
+        self._seen: Seen | None = None
+        self._shelf = Shelf(memory, self._forget)
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a database to read from."""
+        return self._history is not None
+
+    def restore(self) -> int | None:
+        """The last version that is stored, at the first call: when spans come, so that a database that is down delays no start."""
+        if self._restored:
+            return None
+        assert self._history is not None
+        version = self._history.last_version()
+        self._seen = Seen(self._history.newest_arrival())
+        self._restored = True
+        return version
+
+    def sizes(self, keys: Keys) -> Index:
+        """Known spans per trace, -1 where the shelf knows none."""
+        return self._shelf.get(keys).spans
+
+    def put(self, kept: Kept) -> None:
+        """What the shelf holds from now on."""
+        self._shelf.put(kept)
+
+    def known(self, came: Came, numbers: Index, asked: Mask) -> Touched:
+        """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
+        keys, facts, facets = came
+        whole = len(numbers) == len(keys)
+        known = self._shelf.get(keys if whole else keys[numbers])
+        old, old_facets, session = known.facts, known.facets, known.session
+        if not whole:
+            old["trace"], old_facets["trace"] = numbers.take(old["trace"]), numbers.take(old_facets["trace"])
+            session = np.zeros(len(keys), np.uint64)
+            session[numbers] = known.session
+        touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), asked.copy())
+        unknown = numbers.compress(known.spans < 0)
+        if self._history is None or not len(unknown):
+            return touched
+        assert self._seen is not None
+        # A root began its trace, and a log trace lies within its minute: if that is news, so is the trace.
+        traceless = (facts["flags"] & FLAGS["traceless"]) != 0
+        # But one that begins after its arrival has a clock that says nothing.
+        root = facts[np.where(is_record(facts), traceless, facts["parent"] == 0) & (facts["start"] <= facts["arrival"])]
+        start = np.full(len(keys), -1, np.int64)
+        start[root["trace"]] = root["start"]
+        maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown)) | asked.take(unknown)
+        return self.stored(touched, unknown[maybe]) if maybe.any() else touched
+
+    def stored(self, touched: Touched, numbers: Index) -> Touched:
+        """Add what the database holds of these traces."""
+        assert self._history is not None
+        wanted = {touched.keys[number].tobytes().hex(): number for number in numbers.tolist()}
+        touched.recalled[numbers] = True
+        for table in (self._history.spans(list(wanted)), self._history.records(list(wanted))):
+            if len(table):
+                facts, facets = self._stored_facts(table, wanted)
+                touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
+                touched.fresh += len(facts)
+        rows = self._history.trace_rows_of_traces(list(wanted))
+        for tenant, project, session, trace, spans in zip(
+            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
+        ):
+            code = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
+            touched.stored.append((wanted[trace], code))
+            if spans:
+                touched.session[wanted[trace]] = code
+        return touched
+
+    def _stored_facts(self, table: pa.Table, wanted: dict[str, int]) -> tuple[Rows, Rows]:
+        from sojourn import _native
+
+        batch = table.combine_chunks().to_batches()[0]
+        packed = pa.record_batch(_native.facts(batch, self._texts))
+        facts = copy(view(packed.column("_fact"), FACT))
+        trace = batch.column("TraceId").to_pylist()
+        if "LogTrace" in batch.schema.names:
+            facts["flags"] |= traceless(batch)
+            trace = [mine or other for mine, other in zip(batch.column("LogTrace").to_pylist(), trace, strict=True)]
+        facts["trace"] = [wanted[each] for each in trace]
+        return facts, span_facets(packed.column("_facets"), facts)
+
+    def _forget(self, gone: Keys, newest: int) -> None:
+        """Spans of these traces are in the database only from now on."""
+        if self._seen is not None:
+            self._seen.forget(_trace_hashes(gone), newest)
+
+
+def _trace_hashes(keys: Keys) -> U64:
+    """A number per trace id, for the filter."""
+    hi, lo = keys.astype(np.uint64).T
+    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo
+    return out
