@@ -11,10 +11,10 @@ from sojourn.schema import FACETS, FLAGS, KINDS, TELLING
 from sojourn.sessions.cells import MARK, Cells, Continued, cells_of, homes, is_record
 from sojourn.sessions.groups import find
 from sojourn.sessions.lifecycle import I64, NEVER
-from sojourn.sessions.order import changes, scramble, where
+from sojourn.sessions.order import changes, ordered, scramble, spread, where
 from sojourn.sessions.packed import TRACE_FACET, U64, Index, Mask, Rows, concat, copy, hashes, take
 from sojourn.sessions.rows import look_up
-from sojourn.sessions.telling import Telling, bits_of, united
+from sojourn.sessions.telling import Pairs, Telling, bits_of, united
 from sojourn.sessions.traces import Shared, Tree
 from sojourn.sessions.usage import Calls, Records, find_calls, is_model
 
@@ -24,9 +24,6 @@ OWN_SCOPE: Final = "sojourn"
 """What we tell ourselves and gets back to us is stored, but it is no news."""
 SPAN, TOOL = KINDS.index("span"), KINDS.index("tool")
 _FIGURES: Final = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
-
-Pairs = dict[tuple[int, int], int]
-"""(hash of a session, hash of a service) → TELLING bits."""
 
 
 class Logs:
@@ -50,10 +47,13 @@ class Logs:
         home = homes(facts, main.take(tree.groups.member))
         call, tool = self._tellings(facts, record & ~silent & (home != 0))
         known = self._known(facts, home, call, tool, main)
-        bits = bits_of(home, facts["service"], known)
-        own = np.isin(facts["name"], self._own)
+        bits = np.zeros(len(facts), np.uint8)
+        asked = where(~record | call)
+        bits[asked] = bits_of(home.take(asked), facts["service"].take(asked), known)
         quiet = ~record & ((home == 0) | ((bits & TELLING["calls"]) != 0))
-        told = call & (own | ((bits & TELLING["own"]) == 0))
+        told = call.copy()
+        generic = where(call & ((bits & TELLING["own"]) != 0))
+        told[generic] = np.isin(facts["name"].take(generic), self._own)
         records = Records(record, told, self._named(tree, record), quiet & is_model(facts) & ((facts["flags"] & FLAGS["usage"]) != 0))
         silenced = _silenced(facts, ~record, quiet)
         calls = find_calls(tree.groups, silenced, tree.up, records)
@@ -69,27 +69,28 @@ class Logs:
 
     def _known(self, facts: Rows, home: U64, call: Mask, tool: Mask, main: U64) -> Pairs:
         """Who tells what, by what is remembered of these sessions and by these records."""
-        sessions = self._telling.among(main) | self._telling.among(home.compress(is_record(facts)))
-        known = {(session, service): bits for session in sessions for service, bits in self._telling.of(session).items()}
-        rows = where(call | tool)
-        bits, service, session = self._bits(facts, rows), facts["service"].take(rows), home.take(rows)
-        _, first = np.unique(scramble(session, service, bits.astype(np.uint64)), return_index=True)
-        for at in first.tolist():
-            if bits[at]:
-                pair = int(session[at]), int(service[at])
-                known[pair] = known.get(pair, 0) | int(bits[at])
-        return known
+        there = where(call | tool)
+        bits, service, session = self._bits(facts, there), facts["service"].take(there), home.take(there)
+        _, first = np.unique(scramble(session, service, bits), return_index=True)
+        first = first.compress(bits.take(first) != 0)
+        sessions = self._telling.among(_runs(main)) | self._telling.among(_runs(home.compress(is_record(facts))))
+        told = [(session, *pair) for session in sessions for pair in self._telling.of(session).items()]
+        before = np.array(told, np.uint64).reshape(-1, 3).T
+        now = (session.take(first), service.take(first), bits.take(first))
+        return Pairs(*united(*(np.concatenate(columns) for columns in zip(before, now, strict=True))))
 
-    def _bits(self, facts: Rows, rows: Index) -> Index:
+    def _bits(self, facts: Rows, rows: Index) -> U64:
         """What each of these records makes known of its service."""
         own = np.isin(facts["name"].take(rows), self._own)
         traceless = (facts["flags"].take(rows) & FLAGS["traceless"]) != 0
         calls = np.where(own, TELLING["calls"] | TELLING["own"], np.where(traceless, TELLING["calls"], 0))
-        return np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls)
+        return np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls).astype(np.uint64)
 
     def _named(self, tree: Tree, record: Mask) -> Index:
         """The span that each record names."""
         out = np.full(len(record), -1, np.intp)
+        if record.all():
+            return out
         rows = where(record & (tree.facts["parent"] != 0))
         if len(rows):
             facts = tree.facts
@@ -172,20 +173,25 @@ class Logs:
         place, bits = cells.place.take(rows), self._bits(tree.facts, rows)
         some = where((place >= 0) & (bits != 0))
         cell, service = cells.groups.member.take(place.take(some)), facts["service"].take(rows.take(some))
-        return _listed("telling", *united(cell, service, bits.take(some).astype(np.uint64)))
+        return _listed("telling", *united(cell, service, bits.take(some)))
 
 
 def _time_before(cells: Cells, mine: Mask) -> Index:
     """For each row that is a record of these cells the last time of a record of its cell before its own, 0 for none."""
     rows = where(cells.live & ~cells.span & mine.take(cells.groups.member))
     start, member = cells.facts["start"].take(rows), cells.groups.member.take(rows)
-    by = np.lexsort((start, member))
+    by, _ = ordered(member, cells.groups.count, spread(np.maximum(start, 0)), start)
     start, member = start.take(by), member.take(by)
     first = np.maximum.accumulate(np.where(changes(member, start), np.arange(len(rows)), 0))  # of those with one time
     same = member.take(first - 1) == member
     out = np.zeros(len(cells.facts), np.int64)
     out[rows.take(by)] = np.where((first > 0) & same, start.take(first - 1), 0)
     return out
+
+
+def _runs(values: U64) -> U64:
+    """The values without those that repeat the one before."""
+    return values.compress(changes(values))
 
 
 def _listed(what: str, cell: Index, service: U64, bits: U64) -> tuple[Rows, Index]:
@@ -202,9 +208,7 @@ def _noted(what: str, facts: Rows, rows: Index) -> Rows:
 
 def _muted(cells: Cells, known: Pairs) -> tuple[Rows, Index]:
     """With what knowledge of its session each cell was folded."""
-    session, service = (np.array([pair[at] for pair in known], np.uint64) for at in range(2))
-    by = np.argsort(session, kind="stable")
-    session, service, bits = session.take(by), service.take(by), np.array(list(known.values()), np.uint64).take(by)
+    session, service, bits = known
     begin, end = np.searchsorted(session, cells.session), np.searchsorted(session, cells.session, "right")
     counts = end - begin
     cell = np.repeat(np.arange(len(counts)), counts)

@@ -8,7 +8,7 @@ matter what came first, and nothing has to be remembered for ever.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,14 @@ _TELLING: Final = FACETS["telling"]
 _MUTED: Final = FACETS["muted"]
 MOST: Final = 100_000
 """Sessions that are remembered; what is forgotten is found again by comparing."""
+
+
+class Pairs(NamedTuple):
+    """Who tells what: hashes of sessions and services with their TELLING bits, sorted by session and service."""
+
+    session: U64
+    service: U64
+    bits: U64
 
 
 class Telling:
@@ -86,22 +94,20 @@ def untrue(facets: Rows, row: Index, session: U64, telling: Telling) -> tuple[di
     return dict(learned), wrong
 
 
-def united(owner: Index, service: U64, bits: U64) -> tuple[Index, U64, U64]:
-    """One entry per owner and service with all their bits."""
+def united(owner: npt.NDArray[Any], service: U64, bits: U64) -> tuple[npt.NDArray[Any], U64, U64]:
+    """One entry per owner and service with all their bits, sorted by both."""
     by = np.lexsort((service, owner))
     owner, service, bits = owner.take(by), service.take(by), bits.take(by)
     first = where(changes(owner, service))
     return owner.take(first), service.take(first), np.bitwise_or.reduceat(bits, first) if len(first) else bits
 
 
-def bits_of(session: U64, service: U64, known: Mapping[tuple[int, int], int]) -> npt.NDArray[np.uint8]:
+def bits_of(session: U64, service: U64, known: Pairs) -> npt.NDArray[np.uint8]:
     """TELLING bits of each row by its (session, service)."""
-    if not known:
+    if not len(known.bits) or not len(session):
         return np.zeros(len(session), np.uint8)
-    sessions, services = (np.array([pair[at] for pair in known], np.uint64) for at in range(2))
-    key = scramble(sessions, services)
+    key = scramble(known.session, known.service)
     by = np.argsort(key)
-    key, sessions, services = key.take(by), sessions.take(by), services.take(by)
-    at = np.minimum(np.searchsorted(key, scramble(session, service)), len(key) - 1)
-    same = (sessions.take(at) == session) & (services.take(at) == service)
-    return np.where(same, np.array(list(known.values()), np.uint8).take(by).take(at), np.uint8(0))
+    at = by.take(np.minimum(np.searchsorted(key.take(by), scramble(session, service)), len(key) - 1))
+    same = (known.session.take(at) == session) & (known.service.take(at) == service)
+    return np.where(same, known.bits.take(at), np.uint64(0)).astype(np.uint8)

@@ -1,9 +1,11 @@
 //! The log records of many requests, in columns.
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::columns::{Dict, Text, Words};
 use crate::lift::Lifts;
 use crate::maps::Attributes;
-use crate::parts::Facets;
+use crate::parts::{Facets, hex};
 use crate::schema::Fact;
 use crate::sources::{Sources, SourcesMark};
 use crate::texts::Texts;
@@ -19,7 +21,11 @@ pub struct Logs {
     pub totals: Vec<i64>,
     pub traces: Words,
     /// The last trace id, and its word.
-    pub last_trace: Option<([u8; 16], u32)>,
+    last_trace: Option<([u8; 16], u32)>,
+    /// The last log trace: of which minute of which session and service, and its word.
+    last_log_trace: Option<(LogTrace, u32)>,
+    /// The last session: numbers of "tenant \0 project" and of its id, and its hash.
+    last_session: Option<((u32, u32), u64)>,
     /// For each row: whether its trace is a log trace.
     pub log_traces: Vec<bool>,
     /// Ids of the spans that records name, whether or not they name a trace.
@@ -43,6 +49,15 @@ pub struct Logs {
     pub facets: Facets,
 }
 
+/// What makes a log trace, by the numbers of its words.
+#[derive(Clone, Copy, PartialEq)]
+pub struct LogTrace {
+    pub project_key: u32,
+    pub session: u32,
+    pub service: u32,
+    pub minute: u64,
+}
+
 const DICTS: usize = 11;
 
 /// Lengths of everything, to go back to.
@@ -59,6 +74,49 @@ pub struct Mark {
 impl Logs {
     pub fn rows(&self) -> usize {
         self.facts.len()
+    }
+
+    /// The hash of "tenant \0 project \0 session", for the numbers of the first two and of the last.
+    pub fn session_key(&mut self, project_key: u32, session: u32) -> u64 {
+        match self.last_session {
+            Some((last, hash)) if last == (project_key, session) => hash,
+            _ => {
+                let hash = self.sources.session_key(project_key, self.sessions.words.get(session));
+                self.last_session = Some(((project_key, session), hash));
+                hash
+            }
+        }
+    }
+
+    /// The word of a trace id.
+    pub fn trace(&mut self, id: [u8; 16]) -> u32 {
+        match self.last_trace {
+            Some((last, word)) if last == id => word,
+            _ => {
+                let word = self.traces.intern(&digits(&id));
+                self.last_trace = Some((id, word));
+                word
+            }
+        }
+    }
+
+    /// The word of the id of a log trace.
+    pub fn log_trace(&mut self, of: LogTrace) -> u32 {
+        match self.last_log_trace {
+            Some((last, word)) if last == of => word,
+            _ => {
+                let minute = of.minute.to_string();
+                let parts = [
+                    self.sources.keys.get(of.project_key),
+                    self.sessions.words.get(of.session),
+                    self.sources.services.get(of.service),
+                    minute.as_bytes(),
+                ];
+                let word = self.traces.intern(&digits(&xxh3_128(&parts.join(&b'\0')).to_be_bytes()));
+                self.last_log_trace = Some((of, word));
+                word
+            }
+        }
     }
 
     fn dicts(&self) -> [&Dict; DICTS] {
@@ -112,7 +170,7 @@ impl Logs {
         self.facts.truncate(mark.rows);
         self.totals.truncate(mark.rows);
         self.traces.truncate(mark.traces);
-        self.last_trace = None;
+        (self.last_trace, self.last_log_trace, self.last_session) = (None, None, None);
         self.log_traces.truncate(mark.rows);
         self.spans.truncate(mark.rows);
         self.trace_flags.truncate(mark.rows);
@@ -146,4 +204,11 @@ impl Logs {
         let texts = self.bodies.bytes() + self.attributes.bytes() + self.facets.bytes() + self.traces.bytes();
         fixed + texts + self.dicts().map(Dict::bytes).iter().sum::<usize>()
     }
+}
+
+/// A trace id as text.
+fn digits(id: &[u8; 16]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(32);
+    hex(id, &mut text);
+    text
 }

@@ -1,13 +1,11 @@
 //! The row of one log record, once all of it is known.
 
-use xxhash_rust::xxh3::xxh3_128;
-
+use super::columns::LogTrace;
 use super::{Request, Sent, Told};
 use crate::digest;
 use crate::lift::records::{MARKS, OWN_SCOPE};
 use crate::lift::{LLM, SPAN, is_model};
 use crate::maps::write_value;
-use crate::parts::hex;
 use crate::schema::{Fact, NO_KIND, facets, flags};
 use crate::telling;
 use crate::wire::Broken;
@@ -37,8 +35,8 @@ impl Request<'_, '_> {
         };
         self.logs.source_rows.push(source);
         self.logs.repeated += self.logs.sources.row_bytes(source);
-        self.session(source, &mut fact);
-        self.trace(source, record, &mut fact);
+        let session = self.session(source, &mut fact);
+        self.trace(source, session, record, &mut fact);
         self.call(&told, &mut fact);
         self.lifted(&told, &mut fact);
         self.facets(source, &told);
@@ -99,7 +97,8 @@ impl Request<'_, '_> {
         }
     }
 
-    fn session(&mut self, source: u32, fact: &mut Fact) {
+    /// Gives the number of the session's id, 0 for none.
+    fn session(&mut self, source: u32, fact: &mut Fact) -> u32 {
         let logs = &mut *self.logs;
         let owner = &logs.sources.get(source).owner;
         self.found.flag(owner.truncated);
@@ -110,46 +109,34 @@ impl Request<'_, '_> {
         let word = logs.sessions.push(&id);
         fact.project = logs.sources.keys.hash(project);
         if word != 0 {
-            fact.session = logs.sources.session_key(project, logs.sessions.words.get(word));
+            fact.session = logs.session_key(project, word);
         }
         let scope = logs.sources.get(source).scope;
         fact.scope = logs.sources.scopes.hash(scope);
+        word
     }
 
     /// The trace that the record names, else, if it names a session, that session's log trace of this service and minute.
-    fn trace(&mut self, source: u32, record: &Sent<'_>, fact: &mut Fact) {
-        let named = <[u8; 16]>::try_from(record.trace).ok().filter(|id| *id != [0; 16]);
-        let log_trace = (named.is_none() && fact.session != 0).then(|| self.log_trace(source, fact.sent_end));
+    fn trace(&mut self, source: u32, session: u32, record: &Sent<'_>, fact: &mut Fact) {
         let logs = &mut *self.logs;
-        logs.log_traces.push(log_trace.is_some());
+        let named = <[u8; 16]>::try_from(record.trace).ok().filter(|id| *id != [0; 16]);
+        let traceless = named.is_none() && session != 0;
+        let owner = &logs.sources.get(source).owner;
+        let of = LogTrace {
+            project_key: owner.project_key,
+            session,
+            service: owner.service,
+            minute: fact.sent_end / MINUTE,
+        };
         let span = record.span.try_into().map_or(0, u64::from_be_bytes);
+        logs.log_traces.push(traceless);
         logs.spans.push(span);
         fact.parent = if named.is_some() { span } else { 0 };
-        fact.trace = match (named.or(log_trace), logs.last_trace) {
-            (None, _) => logs.traces.intern(b""),
-            (Some(id), Some((last, word))) if id == last => word,
-            (Some(id), _) => {
-                let mut text = Vec::with_capacity(32);
-                hex(&id, &mut text);
-                let word = logs.traces.intern(&text);
-                logs.last_trace = Some((id, word));
-                word
-            }
+        fact.trace = match named {
+            Some(id) => logs.trace(id),
+            None if traceless => logs.log_trace(of),
+            None => logs.traces.intern(b""),
         };
-    }
-
-    fn log_trace(&self, source: u32, time: u64) -> [u8; 16] {
-        let sources = &self.logs.sources;
-        let owner = &sources.get(source).owner;
-        let minute = (time / MINUTE).to_string();
-        let session = self.logs.sessions.newest();
-        let parts = [
-            sources.keys.get(owner.project_key),
-            session,
-            sources.services.get(owner.service),
-            minute.as_bytes(),
-        ];
-        xxh3_128(&parts.join(&b'\0')).to_be_bytes()
     }
 
     fn lifted(&mut self, told: &Told<'_>, fact: &mut Fact) {
