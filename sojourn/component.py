@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sojourn import _native
+    from sojourn.config.types import Endpoint
     from sojourn.sessions.telling import Telling
     from sojourn.storage.database import Database
     from sojourn.storage.history import History
@@ -119,6 +120,10 @@ class Component(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def unguarded(self) -> Iterable[Endpoint]:
+        """Where anybody who reaches it may send data or read it. The service warns if that is more than this machine."""
+        return ()
 
 
 class Receiver(Component):

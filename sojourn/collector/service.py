@@ -19,7 +19,7 @@ from sojourn.collector.meters import Meters
 from sojourn.collector.opening import Opening
 from sojourn.collector.persistence import Persistence
 from sojourn.collector.pipeline import TICK, Lane
-from sojourn.component import Clock, Host
+from sojourn.component import Clock, Component, Host
 from sojourn.config.model import Description, Kind
 from sojourn.errors import ConfigError, SojournError
 from sojourn.extensions.plain_http import Answer, serve
@@ -94,6 +94,7 @@ class Service:
             self.meters.ask(lane.stats, lane=lane.name)
             lane.start()
         self._open_receivers(stack)
+        self._warn_of_strangers()
         memory.collect_rarely()
         self.trouble.state = "running"
         self._home.write_endpoints(self.endpoints)
@@ -133,6 +134,18 @@ class Service:
         for id_, lanes in used.items():
             distinct = {signal: list(dict.fromkeys(queues)) for signal, queues in lanes.items()}
             self.enter(stack, "receivers", id_, lambda id_=id_, lanes=distinct: self.description.receivers[id_].open(self.host, lanes))
+
+    def _warn_of_strangers(self) -> None:
+        """Once, for everything that listens beyond this machine without asking who comes."""
+        used = {id_ for pipeline in self.description.service.pipelines.values() for id_ in pipeline.receivers}
+        parts: dict[str, Component] = {f"receivers::{id_}": self.description.receivers[id_] for id_ in sorted(used)}
+        parts |= {f"extensions::{id_}": self.description.extensions[id_] for id_ in self.description.service.extensions}
+        open_ = [f"{where} on {endpoint}" for where, part in parts.items() for endpoint in part.unguarded() if not endpoint.local]
+        if open_:
+            log.warning(
+                "%s: whoever reaches this can send data or read it: add auth with an authenticator, or listen on 127.0.0.1",
+                ", ".join(open_),
+            )
 
     def _serve_metrics(self, stack: ExitStack) -> None:
         endpoint = self.description.service.telemetry.metrics.endpoint

@@ -5,6 +5,7 @@ A description writes `idle_timeout: Duration = 1800.0` and the YAML says `idle_t
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -164,6 +165,16 @@ class Url:
         return core_schema.no_info_plain_validator_function(cls._read, serialization=core_schema.plain_serializer_function_ser_schema(str))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a name or address, without brackets, certainly means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:/\s\[\]]*):(\d{1,5})")
 
 
@@ -190,6 +201,11 @@ class Endpoint:
     def everywhere(self) -> bool:
         """Listens on every interface, so that the whole network reaches it."""
         return self.host in ("", "0.0.0.0", "::")
+
+    @property
+    def local(self) -> bool:
+        """Reached from this machine only."""
+        return is_loopback(self.host)
 
     @classmethod
     def _read(cls, value: object) -> Endpoint:

@@ -159,6 +159,11 @@ class Otlp(Receiver):
     def open(self, host: Host, lanes: dict[str, list[_native.Lane]]) -> AbstractContextManager[Running]:
         return _running(self, host, lanes)
 
+    def unguarded(self) -> Iterator[Endpoint]:
+        for protocol in (self.protocols.grpc, self.protocols.http):
+            if protocol is not None:
+                yield protocol.endpoint
+
     def settings(self) -> dict[str, object]:
         """What the native server is told."""
         return {

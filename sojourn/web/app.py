@@ -88,6 +88,8 @@ class Application:
         if not self._friends.welcome(scope):
             return _json({"error": "host: this name does not belong here: use the address that the collector printed"}, 403)
         if scope["method"] not in ("GET", "HEAD"):
+            if not self._friends.may_change(scope):
+                return _json({"error": "origin: only our own page and programs may change something here"}, 403)
             return _json({"error": f"{scope['method']}: is not done here"}, 405, allow="GET, HEAD")
         try:
             asked = Asked.of(scope)

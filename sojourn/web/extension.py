@@ -43,6 +43,9 @@ class Web(Extension):
     def open(self, service: Service) -> AbstractContextManager[Listening]:
         return self._serve(service)
 
+    def unguarded(self) -> Iterator[Endpoint]:
+        yield self.endpoint
+
     @contextlib.contextmanager
     def _serve(self, service: Service) -> Iterator[Listening]:
         database = service.database()

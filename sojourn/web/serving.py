@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 import threading
@@ -14,7 +13,7 @@ from typing import Any, Final, cast
 
 import uvicorn
 
-from sojourn.config.types import Endpoint
+from sojourn.config.types import Endpoint, is_loopback
 from sojourn.errors import ConfigError
 
 Scope = MutableMapping[str, Any]
@@ -119,18 +118,38 @@ def _run(server: _Server, listening: socket.socket, name: str) -> None:
 
 
 class Friends:
-    """Which Host headers are answered: behind a loopback address only names that mean this machine (DNS rebinding)."""
+    """Who is answered: behind a loopback address only names that mean this machine (DNS rebinding), and for changes only our own page."""
 
     def __init__(self, endpoint: Endpoint, allowed: Collection[str] = ()) -> None:
-        self._anyone = not _loopback(endpoint.host)
+        self._anyone = not endpoint.local
         self._allowed = {name.lower() for name in allowed}
 
     def welcome(self, scope: Scope) -> bool:
         if self._anyone:
             return True
-        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        hosts = _values(scope, b"host")
         name = _host_name(hosts[0]) if len(hosts) == 1 else ""
-        return _loopback(name) or name.endswith(".localhost") or name in self._allowed
+        return is_loopback(name) or name.endswith(".localhost") or name in self._allowed
+
+    def may_change(self, scope: Scope) -> bool:
+        """Whether a request that changes something comes from our own page or from no page at all (CSRF).
+
+        Browsers say with every such request where it comes from; programs do not. `welcome` has been asked before.
+        """
+        if any(site not in ("same-origin", "none") for site in _values(scope, b"sec-fetch-site")):
+            return False
+        return all(self._own(origin.lower(), _values(scope, b"host")) for origin in _values(scope, b"origin"))
+
+    def _own(self, origin: str, hosts: list[str]) -> bool:
+        """The scheme is not compared: a reverse proxy may speak TLS for us."""
+        scheme, _, place = origin.partition("://")
+        if scheme not in ("http", "https") or len(hosts) != 1:
+            return False
+        return place == hosts[0].strip().lower() or _host_name(place) in self._allowed
+
+
+def _values(scope: Scope, header: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
 
 def _host_name(header: str) -> str:
@@ -138,12 +157,3 @@ def _host_name(header: str) -> str:
     if name.startswith("["):
         return name[1:].partition("]")[0]
     return name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() and ":" in name else name
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -40,6 +40,11 @@ class In(Receiver):
     """Its name in the story."""
     fails: bool = False
     """Cannot start."""
+    listens: Endpoint = Endpoint("127.0.0.1", 4317)
+    """Where strangers would be answered."""
+
+    def unguarded(self) -> Iterator[Endpoint]:
+        yield self.listens
 
     @contextmanager
     def open(self, host: Host, lanes: dict[str, list[Any]]) -> Iterator[Tap]:

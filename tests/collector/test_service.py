@@ -124,3 +124,14 @@ def test_unwritable_directory_is_told(tmp_path: Path) -> None:
     description = described(PLAIN, f"service.data_dir={tmp_path}/file/data")
     with pytest.raises(SojournError, match=r"service::data_dir: .*file/data: Not a directory: choose"), running(description):
         pass
+
+
+def test_what_listens_beyond_this_machine_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """One clear line names everything that answers strangers; of what only this machine reaches nothing is said."""
+    for host, warnings in (("127.0.0.1", 0), ("localhost", 0), ("[::1]", 0), ("0.0.0.0", 1), ("", 1), ("192.0.2.1", 1)):
+        caplog.clear()
+        with running(described(PLAIN, f"receivers.in.listens={host}:4317")):
+            pass
+        told = [record.message for record in caplog.records if "whoever reaches this" in record.message]
+        assert len(told) == warnings
+        assert all(f"receivers::in on {host}:4317: " in line for line in told)

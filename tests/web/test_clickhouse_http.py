@@ -246,6 +246,19 @@ FORBIDDEN = (
     "SELECT * FROM merge('default', '.*')",
     "SELECT * FROM cluster('default', 'system.one')",
     "SELECT aiGenerate('x')",
+    "SELECT * FROM system.users",
+    "SELECT * FROM system.`named_collections`",
+    "SELECT * FROM system.stack_trace",
+    "SELECT * FROM system.certificates",
+    "WITH 1 AS x SELECT (SELECT count() FROM system.query_log)",
+    "SELECT 1 IN system.users",
+    "SELECT 'a' IN (SELECT name FROM system.settings_profiles)",
+    "SELECT * FROM other.secrets",
+    "SELECT * FROM view(SELECT * FROM system.users)",
+    "DESCRIBE TABLE system.text_log",
+    "EXPLAIN SELECT * FROM system.users",
+    "SELECT 1 UNION ALL SELECT count() FROM system.users",
+    "SELECT * FROM session_rows AS a JOIN system.users AS b ON 1 = 1",
 )
 
 
@@ -262,13 +275,31 @@ def test_nothing_but_reading(http: httpx.Client, filled: Database, tmp_path: Pat
     assert http.get("/", params={"query": "SELECT 1"}).text == "1\n"
 
 
+FILES = (
+    "output_format_schema",
+    "format_schema",
+    "format_template_resultset",
+    "format_template_row",
+    "format_display_secrets_in_show_and_select",
+)
+"""Settings about formats that reach files, or show passwords."""
+
+
+@pytest.mark.parametrize("table", ["system.tables", "system.functions", "information_schema.columns", "INFORMATION_SCHEMA.TABLES"])
+def test_what_clients_ask_about_the_database(http: httpx.Client, table: str) -> None:
+    """To complete names and to show the schema, clients read tables of the database itself."""
+    assert int(http.post("/", content=f"SELECT count() FROM {table}").text) > 0
+    name = table.partition(".")[2]
+    assert int(http.post("/", content=f"SELECT count() FROM {name}", params={"database": table.partition(".")[0]}).text) > 0
+
+
 def test_settings(http: httpx.Client) -> None:
     """Limits can only be made tighter, answers can be formed, and nothing else can be set."""
     ask = "SELECT getSetting('max_execution_time'), getSetting('max_result_rows')"
     assert http.get("/", params={"query": ask, "max_execution_time": "5", "max_result_rows": "0"}).text == "5\t1000000\n"
     assert http.get("/", params={"query": ask, "max_execution_time": "100000"}).text == "60\t1000000\n"
     assert http.get("/", params={"query": "SELECT 1 FORMAT JSONEachRow", "output_format_json_quote_64bit_integers": "1"}).status_code == 200
-    for name in ("allow_ddl", "max_execution_times", "x = 1, readonly", "user_files_path", "allow_introspection_functions"):
+    for name in ("allow_ddl", "max_execution_times", "x = 1, readonly", "user_files_path", "allow_introspection_functions", *FILES):
         assert http.get("/", params={"query": "SELECT 1", name: "1"}).status_code == 403
     assert http.get("/", params={"query": "SELECT 1", "compress": "1"}).status_code == 501
     assert http.get("/", params={"query": "SELECT getSetting('readonly')", "readonly": "0"}).text == "1\n"
@@ -279,7 +310,9 @@ def test_databases(http: httpx.Client, filled: Database) -> None:
     for database in ({}, {"database": "default"}, {"database": filled.name}):
         assert http.get("/", params={"query": "SELECT currentDatabase()"} | database).text == f"{filled.name}\n"
     assert http.get("/", params={"query": "SELECT currentDatabase()", "database": "system"}).text == "system\n"
-    assert http.get("/", params={"query": "SELECT 1", "database": "no`where"}).status_code == 404
+    for other in ("no`where", "other", "default`; DROP DATABASE x; --"):
+        assert http.get("/", params={"query": "SELECT 1", "database": other}).status_code == 404
+    assert http.get("/", params={"query": "SELECT * FROM users", "database": "system"}).status_code == 403
 
 
 def test_strangers_are_refused(http: httpx.Client) -> None:
@@ -288,6 +321,20 @@ def test_strangers_are_refused(http: httpx.Client) -> None:
         assert http.get("/?query=SELECT+1", headers={"Host": host}).status_code in (400, 403)
     for host in ("localhost:8123", "127.0.0.1", "[::1]:8123", "app.localhost"):
         assert http.get("/?query=SELECT+1", headers={"Host": host}).text == "1\n"
+
+
+def test_pages_of_others_do_not_ask(http: httpx.Client) -> None:
+    """A page cannot read the answer, but it could keep the database busy."""
+    for foreign in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        assert http.post("/", content="SELECT 1", headers=foreign).status_code == 403
+        assert http.get("/?query=SELECT+1", headers=foreign).status_code == 403
+    assert http.get("/?query=SELECT+1", headers={"Sec-Fetch-Site": "none"}).text == "1\n"
+    assert http.post("/", content="SELECT 1", headers={"Origin": str(http.base_url).rstrip("/")}).text == "1\n"
 
 
 def test_reading_while_the_collector_writes(store: Store, database: Database) -> None:

@@ -76,6 +76,8 @@ class Application:
             await _whole(send, 200, b"Ok.\n")
         elif scope["path"] != "/":
             await _whole(send, 404, f"There is no handle {scope['path'][:100]}\n\nUse / or /ping for health checks.\n".encode())
+        elif not self._friends.may_change(scope):
+            raise Refused(497, "ACCESS_DENIED", "Pages of other origins do not ask here")
         else:
             query = request.read(scope["query_string"], headers, await _read_body(receive))
             await self._query(query, receive, send)

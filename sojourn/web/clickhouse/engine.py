@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sojourn.web.clickhouse import native
-from sojourn.web.clickhouse.permission import Permission, Statement
+from sojourn.web.clickhouse.permission import Permission, Statement, readable
 from sojourn.web.clickhouse.refusal import Refused, told
 from sojourn.web.clickhouse.request import Query
 
@@ -75,12 +75,14 @@ class Engine:
             self._timezone = connection.query("SELECT timezone()", "TabSeparatedRaw").bytes().decode().strip()
             self._permission = Permission.of(connection)
         name = self._database.name if query.database in ("", "default", "__default__") else query.database
-        connection.query("USE `" + name.replace("\\", "\\\\").replace("`", "\\`") + "`")
+        if not readable(name, self._database.name):
+            raise Refused(81, "UNKNOWN_DATABASE", f"Database {name[:100]} does not exist, or is not read here")
+        connection.query(f"USE `{name}`")
         limits = {name: min(query.limits.get(name) or most, most) for name, most in self._limits.items()}
         asked = {name: value for name, value in query.limits.items() if name not in limits}
         settings = {**query.settings, **asked, **limits, "readonly": 1}
         connection.query("SET " + ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items()))
-        return self._permission.check(connection, query.sql, query.parameters)
+        return self._permission.check(connection, query.sql, query.parameters, self._database.name, name)
 
     def _answer(self, connection: Any, query: Query, statement: Statement) -> Result:
         form = statement.format or query.format

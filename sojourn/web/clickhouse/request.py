@@ -33,9 +33,12 @@ LIMITS: Final = _words(
 _FREE: Final = _words(
     "date_time_output_format date_time_input_format session_timezone join_use_nulls extremes limit offset final union_default_mode "
     "cast_keep_nullable group_by_use_nulls aggregate_functions_null_for_empty prefer_column_name_to_alias max_block_size "
-    "result_overflow_mode read_overflow_mode timeout_overflow_mode use_client_time_zone"
+    "result_overflow_mode read_overflow_mode timeout_overflow_mode use_client_time_zone allow_experimental_object_type "
+    "allow_experimental_json_type allow_experimental_variant_type allow_experimental_dynamic_type allow_experimental_analyzer"
 )
-_FREE_PREFIXES: Final = ("output_format_", "format_", "bool_", "optimize_", "allow_experimental_", "enable_optimize_")
+_FREE_PREFIXES: Final = ("output_format_", "format_", "bool_", "optimize_", "enable_optimize_")
+_FILES: Final = ("output_format_schema", "format_schema", "format_template", "format_display_secrets")
+"""Beginnings of settings about formats that make the engine read or write files, or show passwords."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,100}")
 
 
@@ -129,7 +132,7 @@ def _setting(query: Query, name: str, value: str) -> None:
         if not (value.isascii() and value.isdigit() and len(value) < 19):
             raise Refused(72, "CANNOT_PARSE_NUMBER", f"{name} is not a whole number")
         query.limits[name] = int(value)
-    elif _NAME.fullmatch(name) and (name in _FREE or name.startswith(_FREE_PREFIXES)):
+    elif _NAME.fullmatch(name) and (name in _FREE or name.startswith(_FREE_PREFIXES)) and not name.startswith(_FILES):
         query.settings[name] = value
     else:
         raise Refused(READONLY, "READONLY", f"Cannot modify '{name[:100]}' setting in readonly mode")
