@@ -269,6 +269,9 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "over_duration": 1 << 30,
 }
 
+MOST_TRACES = 200_000
+"""Rows of one session that are counted, the first by their start; a session that has so many is flagged `limited`. They take 100 MB."""
+
 FACETS = {  # what a facet row says about its span, or (from `service` on) about its trace
     "metadata": 1,  # key, value
     "tag": 2,  # value
@@ -446,7 +449,11 @@ _SESSION = (
     ("LastSeen", "DateTime64(3)", "last arrival of a span"),
 )
 
-SESSION_ROWS = Table("session_rows", "one row per session", _columns(*_KEY, *_SESSION, *_REPLACED))
+SESSION_ROWS = Table(
+    "session_rows",
+    "one row per session",
+    _columns(*_KEY, *_SESSION, ("Alerts", f"Array({CODE})", "names of the alerts that fire"), *_REPLACED),
+)
 
 SESSION_SEGMENT_ROWS = Table(
     "session_segment_rows",
@@ -464,7 +471,7 @@ SESSION_EVENT_ROWS = Table(
         ("SegmentStart", TIME, "start of the segment"),
         ("Revision", "UInt64", "the session's revision at the event"),
         ("Event", CODE, "session.start, session.idle, session.end, ..."),
-        ("Reason", CODE, "why, '' if there is nothing to say"),
+        ("Reason", CODE, "why, '' if there is nothing to say; of session.alert the name of the alert"),
         ("Attributes", "Map(String, String)", "what else there is to say"),
         ("Collector", CODE, "the collector that told it"),
         ("Version", "UInt64", "microseconds since 1970: the greatest row counts"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.schema import FLAGS
+from sojourn.schema import FLAGS, MOST_TRACES
 from sojourn.sessions.facets import Facets, Lookup, unite
 from sojourn.sessions.gather import Gathered
 from sojourn.sessions.lifecycle import ENDED, EXPLICIT, IDLE_TIMEOUT, NOT_ENDED, Codes, Marks, Rules, Segments, cut, states
@@ -82,10 +82,10 @@ class _Plan:
 def answer(gathered: Gathered, marks: Marks | None, fresh: int, rules: Rules, now: int, lookup: Lookup) -> Answer:
     """Answer for all sessions of `gathered` that have rows; there must be one. Rows of the pile from `fresh` on are new.
 
-    `marks` tell sessions by their numbers.
+    `marks` and `rules` tell sessions by their numbers.
     """
     rows, alive = gathered.rows, where(gathered.counts)
-    counts = gathered.counts.take(alive)
+    counts, rules = gathered.counts.take(alive), rules.take(alive)
     first = np.cumsum(counts) - counts
     traces = traces_of(rows)
     marks = None if marks is None else _of_the_living(marks, alive, len(gathered.counts))
@@ -98,9 +98,11 @@ def answer(gathered: Gathered, marks: Marks | None, fresh: int, rules: Rules, no
     turns = turns_of(rows, first, session, traces, prompted)
     laid = rows if plan.rows is None else take(rows, plan.rows)
     kinds = Kinds(plan.lay(traces), plan.lay(turns), *_prompts(prompts, prompted, segments, plan, len(alive)))
-    summary = summarise(laid, plan.first, kinds, rules)
+    summary = summarise(laid, plan.first, kinds, rules.take(plan.session))
     facets = _facets(gathered, segments, plan, len(alive), lookup)
     _session_flags(summary, facets, segments, plan)
+    if len(rows) >= MOST_TRACES:
+        summary.flags |= (counts >= MOST_TRACES).take(plan.session) * np.uint32(FLAGS["limited"])
     whole = slice(plan.divided, len(plan.first))
     state, reason, number = _states(summary, segments, plan, several, whole, now, rules)
     ids = np.ascontiguousarray(laid["trace_hi"]), np.ascontiguousarray(laid["trace_lo"])
@@ -196,7 +198,8 @@ def _states(
 ) -> tuple[Codes, Codes, npt.NDArray[np.uint32]]:
     """State, reason and number of each group. Every segment that something has ended is ended, whatever the clock says."""
     of_session = np.empty(len(several), np.uint8)
-    of_session[plan.session[whole]] = states(summary.arrival[whole], summary.end[whole], now, rules)
+    mine = plan.session[whole]
+    of_session[mine] = states(summary.arrival[whole], summary.end[whole], now, rules.take(mine))
     last = segments.reason.take(np.cumsum(several) - 1)
     of_session[last != NOT_ENDED] = ENDED
     state = of_session.take(plan.session)

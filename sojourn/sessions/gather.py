@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sojourn.schema import FACETS, FLAGS
+from sojourn.schema import FACETS, FLAGS, MOST_TRACES
 from sojourn.sessions.lifecycle import CONTINUED, EXPLICIT, Marks
 from sojourn.sessions.order import changes, lengths, ordered, scramble, spread, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
@@ -117,6 +117,8 @@ def gather(given: Pile, count: int) -> Gathered:
     newest = _newest(session, count, rows["trace_hi"], rows["trace_lo"])
     newest = newest.compress(rows["deleted"].take(newest) == 0)
     order = newest.take(_by_start(session.take(newest), count, rows, newest))
+    if len(order) > MOST_TRACES:
+        order = _least(order, session, count)
     kept, numbers = take(rows, order), session.take(order)
     place = np.full(len(rows), -1, np.intp)
     place[order] = np.arange(len(order))
@@ -130,6 +132,12 @@ def gather(given: Pile, count: int) -> Gathered:
     facets = take(given.facets, alive)
     counts, facet_counts = np.bincount(numbers, minlength=count), np.bincount(owner, minlength=count)
     return Gathered(kept, counts, numbers, order, facets, facet_row, facet_counts)
+
+
+def _least(order: Index, session: Index, count: int) -> Index:
+    """The first MOST_TRACES of each session."""
+    counts = np.bincount(session.take(order), minlength=count)
+    return order.compress(np.arange(len(order)) - np.repeat(counts.cumsum() - counts, counts) < MOST_TRACES)
 
 
 def _stable(numbers: Index, count: int) -> Index:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sojourn.sessions.gather import Gathered, Pile, pile
-from sojourn.sessions.packed import TRACE, TRACE_FACET, Index, concat, plain
+from sojourn.sessions.packed import TRACE, TRACE_FACET, Index, Mask, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,12 @@ def keep(gathered: Gathered) -> Kept:
     return Kept(gathered.counts * TRACE.itemsize, plain(gathered.rows), gathered.facet_counts * TRACE_FACET.itemsize, plain(facets))
 
 
-def as_they_stand(parts: list[Pile]) -> Kept:
-    """The rows of sessions, a pile each, rows that replace others included."""
-    facets = concat(*(part.facets for part in parts)).copy()
-    facets["spare"] = np.concatenate([part.row for part in parts])
+def only(kept: Kept, which: Mask) -> Kept:
+    """The rows of some of the sessions."""
+    rows, facets = np.frombuffer(kept.rows, np.uint8), np.frombuffer(kept.facets, np.uint8)
     return Kept(
-        np.array([part.rows.nbytes for part in parts], np.int64),
-        plain(concat(*(part.rows for part in parts))),
-        np.array([part.facets.nbytes for part in parts], np.int64),
-        plain(facets),
+        kept.sizes.compress(which),
+        rows.compress(np.repeat(which, kept.sizes)).tobytes(),
+        kept.facet_sizes.compress(which),
+        facets.compress(np.repeat(which, kept.facet_sizes)).tobytes(),
     )

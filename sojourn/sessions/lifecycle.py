@@ -5,7 +5,8 @@ Rows are sorted by (session, start, trace id); a session is told by the position
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from sojourn.sessions.packed import Index, Mask
 
 I64 = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
+Amount = int | I64
 
 STATES: Final = ("active", "idle", "ended")
 ACTIVE, IDLE, ENDED = range(3)
@@ -28,25 +30,42 @@ MINUTE: Final = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The parameters of `sessions.md` §4, times in ns. A duration or number of traces of 0 is no limit."""
+    """The parameters of `sessions.md` §4, times in ns; NEVER is no limit. Each is one number for all, or an array with one for each."""
 
-    idle_timeout: int = 30 * MINUTE
-    active_window: int = 5 * MINUTE
-    finalize_delay: int = 30 * SECOND
-    max_duration: int = 24 * 60 * MINUTE
-    max_traces: int = 10_000
-    cut_on_limit: bool = True
+    idle_timeout: Amount = 30 * MINUTE
+    active_window: Amount = 5 * MINUTE
+    finalize_delay: Amount = 30 * SECOND
+    max_duration: Amount = 24 * 60 * MINUTE
+    max_traces: Amount = 10_000
+    cut_on_limit: bool | Mask = True
     """A limit cuts the session into segments; False: it is only flagged."""
-    allowed_lateness: int = 24 * 60 * MINUTE
-    max_future_skew: int = 10 * MINUTE
-    max_tokens: int | None = None
-    max_cost: int | None = None
+    allowed_lateness: Amount = 24 * 60 * MINUTE
+    max_future_skew: Amount = 10 * MINUTE
+    max_tokens: Amount = NEVER
+    max_cost: Amount = NEVER
     """In 10^-12 US dollars."""
 
     @property
-    def silence(self) -> int:
+    def silence(self) -> Amount:
         """How long a session is silent before it has ended."""
         return self.idle_timeout + self.finalize_delay
+
+    def take(self, which: Index) -> Rules:
+        """The parameters of some of those that they are for."""
+        if isinstance(self.idle_timeout, int):
+            return self
+        return Rules(*(getattr(self, each.name).take(which) for each in fields(self)))
+
+    def only(self, number: int) -> Rules:
+        """The parameters of one of them, as plain numbers."""
+        if isinstance(self.idle_timeout, int):
+            return self
+        return Rules(*(getattr(self, each.name)[number].item() for each in fields(self)))
+
+    @classmethod
+    def each(cls, some: Sequence[Rules], which: Index) -> Rules:
+        """Of some plain rules the one that `which` says for each."""
+        return cls(*(np.array([getattr(rules, each.name) for rules in some]).take(which) for each in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +130,17 @@ def _running_greatest(first: Index, values: I64) -> I64:
 def cut(first: Index, start: I64, end: I64, rules: Rules, traces: Mask | None = None, marks: Marks | None = None) -> Segments:
     """Cut sessions at marks, at silences and, if the rules say so, at limits. Depends on event times only.
 
-    `traces` tells which rows are traces and count for `max_traces`; None if all are.
+    `rules` are those of each session, by its position in `first`. `traces` tells which rows are traces and count for `max_traces`; None if
+    all are.
     """
     _, before = covered(first, start, end)
-    reason = np.where(start - before >= rules.idle_timeout, np.uint8(IDLE_TIMEOUT), np.uint8(NOT_ENDED))
+    timeout = rules.idle_timeout if isinstance(rules.idle_timeout, int) else np.repeat(rules.idle_timeout, lengths(first, len(start)))
+    reason = np.where(start - before >= timeout, np.uint8(IDLE_TIMEOUT), np.uint8(NOT_ENDED))
     reason[first] = NOT_ENDED  # with idle_timeout 0 a first row has a "gap" as well
     ends = None if marks is None else _effective(marks, first, start, end, before, rules)
     if ends is not None:
         reason[ends.at.compress(~ends.last)] = ends.marks.reason.compress(~ends.last)
-    if rules.cut_on_limit:
+    if np.any(rules.cut_on_limit):
         _cut_at_limits(first, start, end, reason, rules, traces)
     begins = reason != NOT_ENDED
     begins[first] = True
@@ -161,7 +182,7 @@ def _effective(marks: Marks, first: Index, start: I64, end: I64, before: I64, ru
     at += skipped.take(marks.session)
     last = at == np.append(first[1:], rows).take(marks.session)
     reach = np.where(last, np.maximum.reduceat(end, first).take(marks.session), before.take(np.minimum(at, rows - 1)))
-    some = where((at > first.take(marks.session)) & (marks.time <= reach + rules.idle_timeout))
+    some = where((at > first.take(marks.session)) & (marks.time <= reach + rules.take(marks.session).idle_timeout))
     if not len(some):
         return None
     some = some.take(np.lexsort([column.take(some) for column in (~marks.new, marks.reason, marks.time, at, marks.session)]))
@@ -183,26 +204,25 @@ def _cut_at_limits(first: Index, start: I64, end: I64, reason: Codes, rules: Rul
     begins = reason != NOT_ENDED
     begins[first] = True
     at = where(begins)
-    long, many = exceeding(at, start, end, rules, traces)
-    over = long | many
+    session = np.searchsorted(first, at, side="right") - 1
+    own = rules.take(session)
+    long, many = exceeding(at, start, end, own, traces)
+    over = (long | many) & own.cut_on_limit
     if not over.any():
         return
-    session = np.searchsorted(first, at, side="right") - 1
     until = np.append(first[1:], len(start))
     for number in np.unique(session.compress(over)).tolist():
         rows = slice(int(first[number]), int(until[number]))
         are = [True] * (rows.stop - rows.start) if traces is None else traces[rows].tolist()
-        reason[rows] = _greedy(start[rows].tolist(), end[rows].tolist(), reason[rows].tolist(), are, rules)
+        reason[rows] = _greedy(start[rows].tolist(), end[rows].tolist(), reason[rows].tolist(), are, rules.only(number))
 
 
 def exceeding(first: Index, start: I64, end: I64, rules: Rules, traces: Mask | None = None) -> tuple[Mask, Mask]:
-    """Which groups of rows exceed the duration, and which the number of traces."""
-    long = many = np.zeros(len(first), bool)
-    if rules.max_duration and len(first):
-        long = np.maximum.reduceat(end, first) - start.take(first) > rules.max_duration
-    if rules.max_traces and len(first):
-        many = counted(first, len(start), traces) > rules.max_traces
-    return long, many
+    """Which groups of rows exceed the duration, and which the number of traces. `rules` are those of each group."""
+    if not len(first):
+        return np.zeros(0, bool), np.zeros(0, bool)
+    long = np.maximum.reduceat(end, first) - start.take(first) > rules.max_duration
+    return long, counted(first, len(start), traces) > rules.max_traces
 
 
 def counted(first: Index, rows: int, which: Mask | None) -> Index:
@@ -211,45 +231,50 @@ def counted(first: Index, rows: int, which: Mask | None) -> Index:
 
 
 def _greedy(start: list[int], end: list[int], reason: list[int], traces: list[bool], rules: Rules) -> list[int]:
-    """The cuts of one session, row by row: a row that would exceed a limit begins the next segment."""
-    until = start[0] + (rules.max_duration or NEVER)
+    """The cuts of one session, row by row: a row that would exceed a limit begins the next segment. `rules` are plain numbers."""
+    until = start[0] + rules.max_duration
     count = 0
     for row, cut_before in enumerate(reason):
         why = cut_before
         if not why and row:
             if end[row] > until:
                 why = MAX_DURATION
-            elif rules.max_traces and traces[row] and count >= rules.max_traces:
+            elif traces[row] and count >= rules.max_traces:
                 why = MAX_TRACES
         if why:
-            until, count = start[row] + (rules.max_duration or NEVER), 0
+            until, count = start[row] + rules.max_duration, 0
         reason[row] = why
         count += traces[row]
     return reason
 
 
 def states(arrival: I64, end: I64, now: int, rules: Rules) -> Codes:
-    """The state of sessions by their last arrival and last end. A last end in the future is not yet silence."""
-    silent = now - np.maximum(arrival, np.minimum(end, now))
+    """The state of sessions by their last arrival and last end."""
+    silent = silence(arrival, end, now)
     return (silent >= rules.active_window).astype(np.uint8) + ((silent >= rules.active_window) & (silent >= rules.silence))
+
+
+def silence(arrival: I64, end: I64, now: int) -> I64:
+    """For how long sessions have been silent. A last end in the future is not yet silence."""
+    return now - np.maximum(arrival, np.minimum(end, now))
 
 
 def deadlines(arrival: I64, end: I64, state: Codes, rules: Rules) -> I64:
     """When the state will change if nothing more is heard; NEVER once it is ended."""
     heard = np.maximum(arrival, end)
-    due = np.where(state == ACTIVE, heard + rules.active_window, heard + max(rules.silence, rules.active_window))
+    due = np.where(state == ACTIVE, heard + rules.active_window, heard + np.maximum(rules.silence, rules.active_window))
     return np.where(state == ENDED, NEVER, due)
 
 
 def late(first: Index, end: I64, arrival: I64, rules: Rules) -> Mask:
     """Which segments were touched by a trace that arrived when they had been ended for longer than `allowed_lateness`.
 
-    `first` is the first row of each segment.
+    `first` is the first row of each segment, `rules` are those of each.
     """
     told = np.zeros(len(first), bool)
     if not len(first):
         return told
-    wait = rules.silence + rules.allowed_lateness
+    wait = np.broadcast_to(rules.silence + rules.allowed_lateness, len(first))
     until = np.append(first[1:], len(end))
     spread = np.maximum.reduceat(arrival, first) - np.minimum.reduceat(arrival, first)
     for number in where(spread >= wait).tolist():  # nearly none
@@ -257,5 +282,5 @@ def late(first: Index, end: I64, arrival: I64, rules: Rules) -> Mask:
         by = np.argsort(arrival[rows], kind="stable")
         came = arrival[rows].take(by)
         heard = np.maximum.accumulate(np.maximum(came, end[rows].take(by)))
-        told[number] = bool((came[1:] - heard[:-1] >= wait).any())
+        told[number] = bool((came[1:] - heard[:-1] >= wait[number]).any())
     return told

@@ -1,9 +1,8 @@
-"""Sessions that have not ended, as columns, and which sessions were ever stored: what the lifecycle has to remember, and no more."""
+"""Sessions that have not ended, as columns: what the lifecycle has to remember, and no more."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +31,10 @@ class Known:
     """When its rows were last folded, ns since 1970."""
     deadline: I64
     """When something is due, ns since 1970; NEVER for a session that has ended."""
+    rows: npt.NDArray[np.uint32]
+    """How many trace rows were folded then."""
+    firing: U64
+    """Bits of the alerts that fire (see `alerts`)."""
 
     @classmethod
     def nothing(cls, count: int) -> Known:
@@ -42,10 +45,12 @@ class Known:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
             np.full(count, NEVER, np.int64),
+            np.zeros(count, np.uint32),
+            np.zeros(count, np.uint64),
         )
 
     def columns(self) -> tuple[npt.NDArray[np.generic], ...]:
-        return self.segments, self.state, self.revision, self.heard, self.folded, self.deadline
+        return self.segments, self.state, self.revision, self.heard, self.folded, self.deadline, self.rows, self.firing
 
     def take(self, which: Index | Mask) -> Known:
         return Known(*(column[which] for column in self.columns()))  # type: ignore[arg-type]
@@ -100,6 +105,13 @@ class Live:
         self._keys[slots] = keys
         self._known.put(slots, known)
         self._keep(slots, kept)
+
+    def postpone(self, keys: U64, deadline: I64) -> None:
+        """Something is due at these sessions then, if not before; nothing for a session that is not here."""
+        slots = self.find(keys)
+        here = where(slots >= 0)
+        slots = slots.take(here)
+        self._known.deadline[slots] = np.minimum(self._known.deadline.take(slots), deadline.take(here))
 
     def _grow(self, count: int) -> None:
         size = len(self._sizes)
@@ -163,37 +175,3 @@ class Live:
 
     def __len__(self) -> int:
         return len(self._slots)
-
-
-class Stored:
-    """Which sessions may have been stored? Four bytes each; says yes of a session that never was with a chance of count / 2^32."""
-
-    _TURN: Final = 1 << 16
-
-    def __init__(self, digests: U64) -> None:
-        self._prints = np.unique(_short(digests))
-        self._recent: set[int] = set()
-
-    def add(self, digests: U64) -> None:
-        self._recent.update(_short(digests).tolist())
-        if len(self._recent) >= self._TURN:
-            recent = np.fromiter(self._recent, np.uint32, len(self._recent))
-            self._prints = np.union1d(self._prints, recent)
-            self._recent.clear()
-
-    def maybe(self, digests: U64) -> Mask:
-        short = _short(digests)
-        at = np.searchsorted(self._prints, short)
-        known = np.zeros(len(short), bool)
-        inside = at < len(self._prints)
-        known[inside] = self._prints[at[inside]] == short[inside]
-        recent = self._recent
-        new: Mask = np.fromiter((each in recent for each in short.tolist()), bool, len(short))
-        return np.logical_or(known, new)
-
-    def __len__(self) -> int:
-        return len(self._prints) + len(self._recent)
-
-
-def _short(digests: U64) -> npt.NDArray[np.uint32]:
-    return (digests >> np.uint64(32)).astype(np.uint32)

@@ -80,8 +80,11 @@ def segment_records(answer: Answer, told: Told) -> pa.RecordBatch:
     return _batch(SESSION_SEGMENT_ROWS, {name: _slice(values, part) for name, values in told.columns.items()} | segment)
 
 
-def session_records(answer: Answer, told: Told) -> pa.RecordBatch:
-    return _batch(SESSION_ROWS, {name: _slice(values, answer.sessions) for name, values in told.columns.items()})
+def session_records(answer: Answer, told: Told, alerts: pa.Array | None = None) -> pa.RecordBatch:
+    """`alerts` are the names of those that fire for each session; None where there are none."""
+    columns = {name: _slice(values, answer.sessions) for name, values in told.columns.items()}
+    columns["Alerts"] = _nothing("Array", len(columns["State"])) if alerts is None else alerts
+    return _batch(SESSION_ROWS, columns)
 
 
 def vanished(table: Table, names: pa.RecordBatch, segments: list[int], revisions: list[int], version: int) -> pa.RecordBatch:

@@ -60,7 +60,7 @@ class Kinds:
 
 
 def summarise(rows: Rows, first: Index, kinds: Kinds, rules: Rules) -> Summary:
-    """Sum TRACE rows up, sorted by (group, start, trace id); `first` is the first row of each group, and no group is empty."""
+    """Sum TRACE rows up, sorted by (group, start, trace id). `first` is the first row of each group (none is empty), `rules` are theirs."""
     start, end, arrival = (np.ascontiguousarray(rows[name]) for name in ("start", "end", "arrival"))
     member = np.repeat(np.arange(len(first)), lengths(first, len(rows)))
     out = Summary(start.take(first), np.maximum.reduceat(end, first), np.maximum.reduceat(arrival, first))
@@ -190,10 +190,6 @@ def _flags(
 
 
 def _over_budget(out: Summary, rules: Rules) -> npt.NDArray[np.uint32]:
-    flags = np.zeros(len(out.start), np.uint32)
-    if rules.max_tokens is not None:
-        spent = out.counts["InputTokens"] + out.counts["OutputTokens"]
-        flags |= (spent > np.uint64(rules.max_tokens)) * np.uint32(FLAGS["over_tokens"])
-    if rules.max_cost is not None:
-        flags |= (out.cost > rules.max_cost) * np.uint32(FLAGS["over_cost"])
-    return flags
+    spent = out.counts["InputTokens"] + out.counts["OutputTokens"]
+    many = spent > np.asarray(rules.max_tokens, np.uint64)
+    return many * np.uint32(FLAGS["over_tokens"]) | (out.cost > rules.max_cost) * np.uint32(FLAGS["over_cost"])

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from sojourn.storage.database import Database
 
+ALIVE: Final = ("Tenant", "Project", "SessionId", "Segments", "State", "Revision", "End", "LastSeen", "Traces", "Services", "Alerts")
+"""Columns of `session_rows` that say what `lifecycle` has to remember of a session."""
+
 Key = tuple[str, str, str]
 """(tenant, project, session id)"""
 
@@ -72,8 +75,11 @@ class History:
         return self._live(schema.SESSION_TRACE_ROWS, _TRACES, traces=",".join(trace_ids))
 
     def trace_rows_of_sessions(self, keys: Sequence[Key]) -> pa.Table:
-        """Rows of `session_trace_rows` of those sessions, without deleted ones."""
-        return self._of_sessions(schema.SESSION_TRACE_ROWS, keys)
+        """Rows of `session_trace_rows` of those sessions, without deleted ones; of each the first MOST_TRACES by start."""
+        if not keys:
+            return empty(schema.SESSION_TRACE_ROWS)
+        first = f"ORDER BY Start, Spans > 0, TraceId LIMIT {schema.MOST_TRACES} BY Tenant, Project, SessionId"
+        return self._live(schema.SESSION_TRACE_ROWS, f"{_SESSIONS} {first}", keys=_hexed(keys))
 
     def sessions(self, keys: Sequence[Key]) -> pa.Table:
         """Rows of `session_rows`, without deleted ones."""
@@ -83,9 +89,20 @@ class History:
         """Rows of `session_segment_rows`, without deleted ones."""
         return self._of_sessions(schema.SESSION_SEGMENT_ROWS, keys)
 
-    def open_sessions(self) -> pa.Table:
-        """Rows of `session_rows` whose State is not `ended`, without deleted ones."""
-        return self._live(schema.SESSION_ROWS, "State != 'ended'")
+    def open_sessions(self, most: int) -> pa.Table:
+        """What is remembered of sessions whose State is not `ended` (columns ALIVE); if they are too many, those seen last."""
+        return self._alive("ORDER BY LastSeen DESC LIMIT {most:UInt64}", most=most)
+
+    def silent_sessions(self, since: int, most: int) -> pa.Table:
+        """The same of those that have been silent since then (ns since 1970), the longest silent first."""
+        silent = "greatest(toUnixTimestamp64Nano(End), toUnixTimestamp64Milli(LastSeen) * 1000000)"
+        return self._alive(f"AND {silent} <= {{since:Int64}} ORDER BY {silent} LIMIT {{most:UInt64}}", since=since, most=most)
+
+    def _alive(self, rest: str, **parameters: object) -> pa.Table:
+        columns = ", ".join(ALIVE)
+        table = self._table(schema.SESSION_ROWS)
+        found = self._database.query_arrow(f"SELECT {columns} FROM {table} FINAL WHERE State != 'ended' {rest}", parameters)
+        return empty(schema.SESSION_ROWS).select(list(ALIVE)) if found is None else found
 
     def session_digests(self) -> np.ndarray:
         """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once.
@@ -104,8 +121,7 @@ class History:
     def _of_sessions(self, table: schema.Table, keys: Sequence[Key]) -> pa.Table:
         if not keys:
             return empty(table)
-        hexed = ",".join(".".join(part.encode().hex() for part in key) for key in keys)
-        return self._live(table, _SESSIONS, keys=hexed)
+        return self._live(table, _SESSIONS, keys=_hexed(keys))
 
     def _live(self, table: schema.Table, condition: str, **parameters: str) -> pa.Table:
         sql = f"SELECT {_columns(table)} FROM {self._table(table)} FINAL WHERE {condition}"
@@ -124,6 +140,10 @@ class History:
 
     def _table(self, table: schema.Table) -> str:
         return f"{self._database.name}.{table.name}"
+
+
+def _hexed(keys: Sequence[Key]) -> str:
+    return ",".join(".".join(part.encode().hex() for part in key) for key in keys)
 
 
 def _columns(table: schema.Table) -> str:

@@ -106,9 +106,16 @@ class History:
     def sessions(self, keys: Sequence[tuple[str, str, str]]) -> pa.Table:
         return self._table("session_rows", keys)
 
-    def open_sessions(self) -> pa.Table:
+    def open_sessions(self, most: int) -> pa.Table:
         self.asked.append("open_sessions")
-        return _as_table("session_rows", [row for row in self.live("session_rows") if row["State"] != "ended"])
+        found = sorted((row for row in self.live("session_rows") if row["State"] != "ended"), key=lambda row: -row["LastSeen"])
+        return _as_table("session_rows", found[:most])
+
+    def silent_sessions(self, since: int, most: int) -> pa.Table:
+        self.asked.append("silent_sessions")
+        heard = {id(row): max(row["End"], row["LastSeen"] * 10**6) for row in self.live("session_rows") if row["State"] != "ended"}
+        found = sorted((row for row in self.live("session_rows") if heard.get(id(row), since + 1) <= since), key=lambda row: heard[id(row)])
+        return _as_table("session_rows", found[:most])
 
     def session_digests(self) -> np.ndarray:
         rows = self.tables["session_rows"].values()
@@ -304,7 +311,7 @@ def _key(row: dict[str, Any]) -> tuple[str, str, str]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what may differ between two ways to the same answer."""
-    row = {name: value for name, value in row.items() if name not in ("Revision", "LastSeen", "Version", "Deleted")}
+    row = {name: value for name, value in row.items() if name not in ("Revision", "LastSeen", "Version", "Deleted", "Alerts")}
     row["Metadata"] = dict(row["Metadata"])
     return row
 

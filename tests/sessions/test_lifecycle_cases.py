@@ -126,7 +126,7 @@ LIMITS = [
     # flagged only
     ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=2, cut_on_limit=False), ["09:00-09:05 active"]),
     # no limit
-    ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=0, max_duration=0), ["09:00-09:05 active"]),
+    ("09:00-09:01 09:02-09:03 09:04-09:05", Rules(max_traces=NEVER, max_duration=NEVER), ["09:00-09:05 active"]),
     # every silence ends a segment
     (
         "09:00-09:01 09:01-09:02 09:03-09:04",

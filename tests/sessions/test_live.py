@@ -10,8 +10,9 @@ import pytest
 
 from sojourn.sessions.kept import Kept
 from sojourn.sessions.lifecycle import ENDED, NEVER
-from sojourn.sessions.live import Known, Live, Stored
+from sojourn.sessions.live import Known, Live
 from sojourn.sessions.names import keys_of, name_columns
+from sojourn.sessions.stored import Stored
 
 
 def known(*heard: int) -> Known:

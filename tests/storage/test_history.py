@@ -30,7 +30,7 @@ def test_nothing_was_stored(history: History) -> None:
     assert history.newest_arrival() is None
     assert history.last_version() == 0
     assert history.spans([TRACE]).schema.names == [column.name for column in schema.OTEL_TRACES.columns]
-    assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions().num_rows == 0
+    assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions(1).num_rows == 0
     assert history.trace_rows_of_traces([]).schema == arrow_schema(schema.SESSION_TRACE_ROWS)
     assert history.session_digests().tolist() == []
 
@@ -93,7 +93,8 @@ def test_open_sessions(database: Database, history: History) -> None:
     """Those that have not ended, by their newest row."""
     insert(database, schema.SESSION_ROWS, session("a"), session("b", State="idle"), session("c", State="ended"), session("d"), session("e"))
     insert(database, schema.SESSION_ROWS, session("d", State="ended", Version=2), session("e", Deleted=1, Version=2))
-    assert sorted(history.open_sessions()["SessionId"].to_pylist()) == ["a", "b"]
+    assert sorted(history.open_sessions(10)["SessionId"].to_pylist()) == ["a", "b"]
+    assert len(history.open_sessions(1)) == 1
 
 
 class Sink(BaseHTTPRequestHandler):

@@ -39,17 +39,18 @@ def columns_of(database: Database, view: str) -> dict[str, str]:
 
 
 def test_the_columns_of_sessions_are_as_promised(database: Database) -> None:
-    """Names, order and types of `sessions`; `session_segments` has the same and Segment."""
+    """Names, order and types of `sessions`; `session_segments` has the same, Segment for Alerts."""
     counted, names = COUNTS.split(), SESSION.split()
     told = columns_of(database, "sessions")
-    assert list(told) == names
+    assert list(told) == [*names, "Alerts"]
     assert {told[name] for name in [*counted, "WallNs", "ActiveNs", "Traces", "Turns", "LogRecords", "TurnP50Ns", "TurnP95Ns"]} == {
         "UInt64"
     }
-    assert {told[name] for name in ["Models", "Providers", "Services", "Tools", "Tags", "Flags"]} == {"Array(String)"}
+    assert {told[name] for name in ["Models", "Providers", "Services", "Tools", "Tags", "Flags", "Alerts"]} == {"Array(String)"}
     assert (told["Start"], told["End"], told["LastSeen"]) == ("DateTime64(9)", "DateTime64(9)", "DateTime64(3)")
     assert (told["Cost"], told["Metadata"]) == ("Nullable(Decimal(38, 12))", "Map(String, String)")
     assert (told["Scores"], told["Measures"]) == ("Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))", "Map(String, Int64)")
+    del told["Alerts"]
     assert columns_of(database, "session_segments") == {**told, "Segment": "UInt32"}
 
 

@@ -29,12 +29,12 @@ ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId)
 SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_offset_column = 1;
 
--- Told at least once: the key is what makes an event the same one.
+-- Told at least once: the key is what makes an event the same one; one revision may bring several alerts.
 CREATE TABLE IF NOT EXISTS $database.session_event_rows
 (
 $columns(session_event_rows),
     INDEX idx_time Time TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(Version)
-ORDER BY (Tenant, Project, SessionId, SegmentStart, Revision, Event)
+ORDER BY (Tenant, Project, SessionId, SegmentStart, Revision, Event, if(Event = 'session.alert', Reason, ''))
 SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;

@@ -40,7 +40,7 @@ SELECT
     if(r.LastTrace = '', r.LastAnswer, dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '')) AS LastOutput,
     CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
-    r.LastSeen AS LastSeen, r.LogErrors AS LogErrors
+    r.LastSeen AS LastSeen, r.LogErrors AS LogErrors, arraySort(CAST(r.Alerts, 'Array(String)')) AS Alerts
 FROM $database.session_rows AS r FINAL;
 
 CREATE OR REPLACE VIEW $database.session_segments AS

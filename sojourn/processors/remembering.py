@@ -1,0 +1,308 @@
+"""What `lifecycle` remembers of sessions between groups, and the way back to what it has forgotten.
+
+Memory depends on the sessions that live, not on those that ever were: of a live session a few numbers and its name stay, its trace rows go
+when memory is short, and what ended is in the database only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from sojourn import _native
+from sojourn.component import Host
+from sojourn.sessions.alerts import Alerts
+from sojourn.sessions.gather import Pile, part, pile
+from sojourn.sessions.kept import Kept, only, unpack
+from sojourn.sessions.lifecycle import ENDED, I64, MINUTE, SECOND, STATES, deadlines
+from sojourn.sessions.live import Known, Live
+from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
+from sojourn.sessions.order import distinct, where
+from sojourn.sessions.overrides import Book
+from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, Rows, flat, hashes, owners, view
+from sojourn.sessions.rows import pack
+from sojourn.sessions.stored import Stored
+from sojourn.sessions.telling import Services, Telling
+from sojourn.sessions.versions import Versions
+
+LARGE: Final = 1000
+"""A session with more known rows is folded at most once per second, or one that grows by single traces would cost its square."""
+PER_ROW: Final = 20_000
+"""Nanoseconds by which the pause between two folds of such a session grows with each of its rows: a fold takes 300 for each."""
+MOST_DUE: Final = 5000
+"""Sessions settled per tick; the rest waits for the next one."""
+AT_ONCE: Final = 50_000
+"""Sessions that are taken in at once at the start, so that a million of them need not be there twice."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """Sessions to answer for, by number; the hashes of their keys are sorted."""
+
+    keys: U64
+    names: pa.RecordBatch
+    """Tenant, Project and SessionId of each."""
+    before: Known
+    """What was last told of each."""
+    pile: Pile
+    """All their known trace rows."""
+    fresh: int
+    """Rows of the pile from here on are new."""
+    digests: U64
+    """`_native.digest` of the keys of sessions that are not in memory; 0 for others."""
+    crowded: Mask
+    """New ones for which there is no room: their rows are told, and they are forgotten at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What the state becomes once the rows are stored."""
+
+    keys: U64
+    names: pa.RecordBatch
+    known: Known
+    kept: Kept
+    gone: Mask
+    """Sessions to forget: ended, or left by all their traces."""
+    crowded: Mask
+    """Sessions for which there is no room."""
+    digests: U64
+    """Of sessions that are told of for the first time, 0 for others."""
+    told: dict[int, Services] = field(default_factory=dict)
+    """Who tells calls in log records, of the sessions of which anybody does."""
+    wrong: Keys | None = None
+    """Traces that were folded with something else in mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """New rows of large sessions, which wait until these are folded again."""
+
+    keys: U64
+    until: I64
+    piles: list[Pile]
+
+
+class Memory:
+    """process() and tick() read it; what they stage changes it when it is committed."""
+
+    def __init__(self, host: Host, book: Book, alerts: Alerts, room: int, most: int) -> None:
+        """`room` is for trace rows, in bytes; `most` is how many sessions may live."""
+        assert host.texts is not None
+        self._texts, self._history, self._clock = host.texts, host.history, host.clock
+        self.telling = host.telling or Telling()
+        self._book, self._alerts = book, alerts
+        self._room, self._most = room, most
+        self._stored: Stored | None = None
+        self._waiting: dict[int, list[Pile]] = {}
+        self._awake = host.history is None
+        self._swept: int | None = None
+        """When the database was asked last for sessions that were forgotten for want of room; None if there are none."""
+        self.live = Live()
+        self.versions = Versions()
+        self.staged: list[Staged | Aside] = []
+
+    # what is touched
+
+    def touched(self, batch: pa.RecordBatch, now: int) -> Touched | None:
+        """The sessions of new trace rows, with all trace rows that are known of them. Those of large ones are set aside."""
+        new = view(batch.column("_trace"), TRACE)
+        keys, first, number = distinct(new["session"])
+        came = Pile(new, number, *_facets(batch.column("_facets")))
+        slots = self.live.find(keys)
+        before = self.live.known(slots)
+        if before.rows.max(initial=0) > LARGE:
+            wait = self._must_wait(keys, before, number, now)
+            if wait.any():
+                self._set_aside(keys, before, came, where(wait))
+                rest = where(~wait)
+                keys, first, slots, before = keys.take(rest), first.take(rest), slots.take(rest), before.take(rest)
+                came = _of_sessions(came, rest, len(wait))
+        if not len(keys):
+            return None
+        kept = self.live.kept(slots)
+        names = self.live.names(slots, batch.select(NAME), first)
+        lost = kept.sizes == 0
+        digests = self._digests(names, lost & (before.segments == 0))
+        stored = self._read_back(keys, names, before, lost, digests)
+        known = unpack(kept)
+        whole = pile(stored, known, self._waited(keys), came)
+        return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), digests, self._crowded(slots))
+
+    def due(self, now: int) -> Touched | None:
+        """Sessions by whose silence, or size, something is due."""
+        slots = self.live.due(now, MOST_DUE)
+        for staged in self.staged:  # their deadlines are about to change
+            slots = slots.compress(~np.isin(self.live.keys(slots), staged.keys))
+        if not len(slots):
+            return None
+        keys = self.live.keys(slots)
+        order = np.argsort(keys)
+        keys, slots = keys.take(order), slots.take(order)
+        before, kept = self.live.known(slots), self.live.kept(slots)
+        names = self.live.names(slots, NOBODY, slots)
+        nothing = np.zeros(len(keys), np.uint64)
+        stored = self._read_back(keys, names, before, kept.sizes == 0, nothing)
+        known = unpack(kept)
+        whole = pile(stored, known, self._waited(keys))
+        return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), nothing, nothing != 0)
+
+    def _must_wait(self, keys: U64, before: Known, number: Index, now: int) -> Mask:
+        """Large sessions that were folded a moment ago, unless what waits is a good part of them."""
+        rows = before.rows.astype(np.int64)
+        waiting = np.bincount(number, minlength=len(keys))
+        if self._waiting:
+            waiting += np.array([sum(len(one.rows) for one in self._waiting.get(key, ())) for key in keys.tolist()], np.int64)
+        pause = np.maximum(rows * PER_ROW, SECOND)
+        return (rows > LARGE) & (now - before.folded < pause) & (waiting <= np.maximum(rows // 4, LARGE))
+
+    def _set_aside(self, keys: U64, before: Known, came: Pile, which: Index) -> None:
+        until = before.folded.take(which) + np.maximum(before.rows.take(which).astype(np.int64) * PER_ROW, SECOND)
+        self.staged.append(Aside(keys.take(which), until, [part(came, where(came.session == number)) for number in which.tolist()]))
+
+    def _waited(self, keys: U64) -> Pile:
+        """The rows of these sessions that waited."""
+        if not self._waiting:
+            return pile()
+        found = [(number, one) for number, key in enumerate(keys.tolist()) for one in self._waiting.get(key, ())]
+        return pile(*(Pile(one.rows, np.full(len(one.rows), number), one.facets, one.row) for number, one in found))
+
+    def _crowded(self, slots: Index) -> Mask:
+        """New sessions beyond those that may live."""
+        new = slots < 0
+        room = self._most - len(self.live)
+        return np.asarray(new & (new.cumsum() > room)) if new.sum() > room else np.zeros(len(slots), bool)
+
+    # what becomes of it
+
+    def commit(self, active_window: int) -> None:
+        for staged in self.staged:
+            if isinstance(staged, Aside):
+                self._keep_waiting(staged)
+            else:
+                self._keep(staged)
+        self.staged.clear()
+        if self.live.shrink(self._room, self._clock.now() - active_window) and self._history is None:
+            self.live.drop_ended()
+
+    def _keep_waiting(self, aside: Aside) -> None:
+        for key, one in zip(aside.keys.tolist(), aside.piles, strict=True):
+            self._waiting.setdefault(key, []).append(one)
+        self.live.postpone(aside.keys, aside.until)
+
+    def _keep(self, staged: Staged) -> None:
+        if staged.crowded.any():
+            self._swept = self._swept or 0
+            room = where(~staged.crowded)
+            names, known = pick(staged.names, room), staged.known.take(room)
+            self.live.put(staged.keys.take(room), names, known, only(staged.kept, ~staged.crowded))
+        else:
+            self.live.put(staged.keys, staged.names, staged.known, staged.kept)
+        if self._waiting:
+            for key in staged.keys.tolist():
+                self._waiting.pop(key, None)
+        if self._history is not None and staged.gone.any():  # else nothing could be read back: they stay while there is room
+            self.live.drop(staged.keys.compress(staged.gone))
+        for session, services in staged.told.items():
+            self.telling.learn(session, services)
+        if staged.wrong is not None:
+            self.telling.ask(staged.wrong)
+        if self._stored is not None and staged.digests.any():
+            self._stored.add(staged.digests[staged.digests != 0])
+
+    def sweep(self, now: int) -> None:
+        """Take in sessions that were forgotten for want of room and are silent for so long that something is due; once a minute."""
+        if self._swept is None or self._history is None or now - self._swept < MINUTE:
+            return
+        room = min(MOST_DUE, self._most - len(self.live))
+        table = self._history.silent_sessions(now - self._book.longest_silence, max(room, 1))
+        self._take_in(table, due=now)
+        self._swept = now if len(table) else None
+
+    # the way back
+
+    def wake(self, collector: str) -> None:
+        """Go on where the stored rows end. Asked for when it is needed first, so that a database that is down delays nothing."""
+        if self._awake:
+            return
+        assert self._history is not None
+        versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
+        table = self._history.open_sessions(self._most)
+        for begin in range(0, len(table), AT_ONCE):
+            self._take_in(table.slice(begin, AT_ONCE))
+        if len(table) >= self._most:
+            self._swept = 0
+        self.versions, self._stored, self._awake = versions, stored, True
+
+    def _take_in(self, table: pa.Table, due: int | None = None) -> None:
+        """Stored sessions as they were last told; those that live already are left alone."""
+        table = table.combine_chunks()
+        if not len(table):
+            return
+        names = name_columns(*(table.column(name).to_pylist() for name in NAME))
+        keys = hashes(self._texts, pa.array(list(map("\0".join, keys_of(names))), pa.string()))
+        known = self._stored_known(table)
+        rules = self._book.of_stored(table, self._texts)
+        known.deadline[:] = deadlines(known.heard, known.heard, known.state, rules) if due is None else due
+        known.deadline[:] = np.minimum(known.deadline, self._alerts.due(known.heard, 0))
+        new = where(self.live.find(keys) < 0)
+        self.live.put(keys.take(new), pick(names, new), known.take(new), Kept.nothing(len(new)))
+
+    def _stored_known(self, table: pa.Table) -> Known:
+        """What stored session rows say."""
+        known = Known.nothing(len(table))
+        if len(table):
+            known.segments[:] = np.asarray(table.column("Segments"))
+            known.state[:] = [STATES.index(text) for text in table.column("State").to_pylist()]
+            known.revision[:] = np.asarray(table.column("Revision"))
+            end, seen = (np.asarray(table.column(name)).astype("datetime64[ns]").astype(np.int64) for name in ("End", "LastSeen"))
+            known.heard[:] = np.maximum(end, seen)
+            known.rows[:] = np.asarray(table.column("Traces"))
+            if self._alerts:
+                known.firing[:] = self._alerts.bits(table.column("Alerts").to_pylist())
+        return known
+
+    def _digests(self, names: pa.RecordBatch, unknown: Mask) -> U64:
+        if self._stored is None or not unknown.any():
+            return np.zeros(len(names), np.uint64)
+        return np.where(unknown, np.frombuffer(_native.name_digests(names), "<u8"), np.uint64(0))
+
+    def _read_back(self, keys: U64, names: pa.RecordBatch, before: Known, lost: Mask, digests: U64) -> Pile:
+        """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
+        if self._history is None or self._stored is None or not lost.any():
+            return pile()
+        unknown = where(digests)
+        stored = unknown.compress(self._stored.maybe(digests.take(unknown))).tolist()
+        if stored:
+            told = keys_of(names, stored)
+            table = self._history.sessions(told)
+            place = dict(zip(told, stored, strict=True))
+            before.put(np.array([place[name] for name in keys_of(table)], np.intp), self._stored_known(table))
+        wanted = [*where(lost & (digests == 0)).tolist(), *stored]
+        if not wanted:
+            return pile()
+        rows, facets, counts = pack(self._history.trace_rows_of_sessions(keys_of(names, wanted)), self._texts)
+        session = np.minimum(np.searchsorted(keys, rows["session"]), len(keys) - 1)
+        whole = Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
+        return part(whole, where(keys.take(session) == rows["session"]))
+
+    def meters(self) -> dict[str, float]:
+        """Sessions that live, by state, and the bytes of their trace rows."""
+        out = {f'sojourn_sessions{{state="{name}"}}': float(self.live.count(code)) for code, name in enumerate(STATES[:ENDED])}
+        return out | {"sojourn_lifecycle_trace_row_bytes": float(self.live.bytes)}
+
+
+def _facets(lists: pa.Array) -> tuple[Rows, Index]:
+    """The facets of a column of lists, and the row that each belongs to."""
+    return view(flat(lists), TRACE_FACET), owners(lists)
+
+
+def _of_sessions(whole: Pile, which: Index, count: int) -> Pile:
+    """What belongs to some of `count` sessions, numbered anew."""
+    place = np.full(count, -1, np.intp)
+    place[which] = np.arange(len(which))
+    mine = part(whole, where(place.take(whole.session) >= 0))
+    return Pile(mine.rows, place.take(mine.session), mine.facets, mine.row)
