@@ -134,12 +134,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert set(found.names) <= set(NAMES)
 
 
-def test_deep_conditions_are_refused_or_work() -> None:
-    for text in ("not " * 240 + "cost > 5", "cost > 5" + "+1" * 480, "-" * 900 + "cost > 5"):
-        try:
-            assert np.shape(parse(text).holds(columns)) == (3,)
-        except BadCondition as refused:
-            assert "read" in str(refused) or "inside each other" in str(refused)
+@pytest.mark.parametrize("text", ["not " * 240 + "cost > 5", "cost > 5" + "+1" * 480, "-" * 900 + "cost > 5"])
+def test_deep_conditions_are_refused_or_work(text: str) -> None:
+    try:
+        holds = parse(text).holds
+    except BadCondition:
+        return
+    assert np.shape(holds(columns)) == (3,)
 
 
 def test_columns_are_called_as_in_json() -> None:
