@@ -147,7 +147,7 @@ def request(*spans: Span) -> ExportTraceServiceRequest:
     message = ExportTraceServiceRequest()
     for told in spans:
         resource = message.resource_spans.add()
-        resource.resource.attributes.extend(_pairs({"service.name": told.service, **told.resource}))
+        resource.resource.attributes.extend(pairs({"service.name": told.service, **told.resource}))
         scope = resource.scope_spans.add()
         scope.scope.name = told.scope
         out = scope.spans.add(
@@ -157,12 +157,12 @@ def request(*spans: Span) -> ExportTraceServiceRequest:
             name=told.name,
             start_time_unix_nano=told.start,
             end_time_unix_nano=told.end,
-            attributes=_pairs(told.attributes),
+            attributes=pairs(told.attributes),
         )
         if told.error is not None:
             out.status.code, out.status.message = 2, told.error
         for name, moment, attributes in told.events:
-            out.events.add(name=name, time_unix_nano=moment, attributes=_pairs(attributes))
+            out.events.add(name=name, time_unix_nano=moment, attributes=pairs(attributes))
     return message
 
 
@@ -170,7 +170,8 @@ def _id(text: str, size: int) -> str:
     return text if re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text) else hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-def _pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
+def pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
+    """Attributes as OTLP writes them."""
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
     return [KeyValue(key=key, value=_any(value)) for key, value in attributes.items()]
@@ -193,7 +194,7 @@ def _any(value: Value) -> AnyValue:
         case list():
             return AnyValue(array_value=ArrayValue(values=[_any(item) for item in value]))
         case dict():
-            return AnyValue(kvlist_value=KeyValueList(values=_pairs(value)))
+            return AnyValue(kvlist_value=KeyValueList(values=pairs(value)))
     raise TypeError(f"OTLP has no value for a {type(value).__name__}: {value!r}")
 
 

@@ -23,8 +23,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.oracle.calls import Tree
+from tests.oracle.facts import Fact
 from tests.oracle.prices import priced
-from tests.oracle.reading import Fact
 from tests.oracle.records import Record
 
 Key = tuple[str, str, str]

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from tests.oracle.reading import Fact
+from tests.oracle.facts import Fact
 from tests.oracle.records import Record
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from tests.oracle.reading import Fact
+from tests.oracle.facts import Fact
 
 
 def priced(span: Fact) -> tuple[int, str] | None:

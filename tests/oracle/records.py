@@ -23,8 +23,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle import keys, reading
-from tests.oracle.reading import Fact, Mark
+from tests.oracle import describing, identity, keys, reading, telling, values
+from tests.oracle.facts import Fact, Mark
 
 OWN_CALLS = ("gemini_cli.api_response", "claude_code.api_request", "codex.sse_event")
 TOOL_CALLS = ("gemini_cli.tool_call", "claude_code.tool_result", "codex.tool_result")
@@ -64,7 +64,7 @@ def read_logs(request: Any, arrival: int, digest: Callable[[bytes], int], tenant
     """All records of an ExportLogsServiceRequest that arrived at `arrival` (ns since 1970)."""
     records = []
     for resource_logs in request.resource_logs:
-        resource = reading.attributes_of(resource_logs.resource)
+        resource = values.attributes_of(resource_logs.resource)
         for scope_logs in resource_logs.scope_logs:
             for log in scope_logs.log_records:
                 content = b"".join(part.SerializeToString() for part in (resource_logs.resource, scope_logs.scope, log))
@@ -73,7 +73,7 @@ def read_logs(request: Any, arrival: int, digest: Callable[[bytes], int], tenant
 
 
 def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: int, tenant: str) -> Record:
-    attributes = reading.attributes_of(log)
+    attributes = values.attributes_of(log)
     sent = log.time_unix_nano or log.observed_time_unix_nano or arrival
     time = reading.clamped(sent, arrival)
     record = Record(
@@ -83,8 +83,8 @@ def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: 
         parent_id="",
         name="",
         scope=scope,
-        service=reading.plain_text(resource.get("service.name")),
-        project=reading.plain_text(resource.get("service.namespace")),
+        service=values.plain_text(resource.get("service.name")),
+        project=values.plain_text(resource.get("service.namespace")),
         arrival=arrival,
         start=time,
         end=time,
@@ -94,14 +94,14 @@ def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: 
         flags=set() if time == sent else {"bad_time"},
         names=log.span_id.hex() if any(log.trace_id) and any(log.span_id) else "",
     )
-    reading.read_identity(record, attributes, resource)
+    identity.read_identity(record, attributes, resource)
     _read_meaning(record, attributes)
     record.error = _is_error(log, attributes, record.event)
     return record
 
 
 def _event(log: Any, attributes: dict[str, Any], scope: str) -> str:
-    name = reading.plain_text(attributes.get("event.name")).strip() or log.event_name.strip()
+    name = values.plain_text(attributes.get("event.name")).strip() or log.event_name.strip()
     return f"claude_code.{name}" if name and "." not in name and scope.startswith(CLAUDE_CODE) else name
 
 
@@ -111,15 +111,15 @@ def _is_error(log: Any, attributes: dict[str, Any], event: str) -> bool:
 
 
 def _read_meaning(record: Record, attributes: dict[str, Any]) -> None:
-    reading.read_call(record, attributes, "")
-    record.user = reading.first_text(attributes, keys.LOG_USER)
-    record.input_text = reading.content(attributes, keys.USER_INPUT)[:500]
-    record.output_text = reading.content(attributes, [*keys.OUTPUT, "response_text"])[:500]
+    telling.read_call(record, attributes, "")
+    record.user = values.first_text(attributes, keys.LOG_USER)
+    record.input_text = describing.content(attributes, keys.USER_INPUT)[:500]
+    record.output_text = describing.content(attributes, [*keys.OUTPUT, "response_text"])[:500]
     record.kind, record.is_call = _call(record, attributes)
     if record.is_tool_call:
-        record.tool = reading.first_text(attributes, keys.TOOL)
+        record.tool = values.first_text(attributes, keys.TOOL)
     if record.event in PROMPTS:
-        record.prompt = reading.content(attributes, ["prompt", "user_prompt"])[:500]
+        record.prompt = describing.content(attributes, ["prompt", "user_prompt"])[:500]
     if record.event in MARKS and record.scope != reading.OWN_SCOPE:
         record.marks = [Mark(record.event, record.start, reading.previous_id(attributes))]
 
@@ -129,6 +129,6 @@ def _call(record: Record, attributes: dict[str, Any]) -> tuple[str, bool]:
     if record.event in OWN_CALLS:
         completed = record.event != "codex.sse_event" or attributes.get("event.kind") == "response.completed"
         return "llm", record.has_usage and completed
-    operation = reading.kind(attributes, record, "")
+    operation = telling.kind(attributes, record, "")
     model = "llm" if operation == "span" else operation
     return model, record.has_usage and record.event.startswith("gen_ai.") and model in ("llm", "embedding", "rerank")

@@ -20,8 +20,8 @@ from typing import Any
 from tests.oracle.binding import Key, Services, bound, key_of, marks_of, named, one_copy_each, one_record_each, session_of
 from tests.oracle.calls import Calls, Tree, calls_of
 from tests.oracle.cutting import MINUTE, Row, Rules
+from tests.oracle.facts import Fact
 from tests.oracle.prices import priced
-from tests.oracle.reading import Fact
 from tests.oracle.records import Record
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sojourn.testing import at
-from tests.signals.telling import Log, Point, Told, Value
+from sojourn.testing import Value, at
+from tests.signals.telling import Log, Point, Told
 
 MODEL = "claude-sonnet-4-5-20250929"
 

@@ -8,11 +8,8 @@ from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from sojourn.testing import Span, at, request
-
-Value = str | int | float | bool
+from sojourn.testing import Span, Value, at, pairs, request
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,7 @@ class Point:
     attributes: Mapping[str, Value]
     service: str = "shop"
     scope: str = "test"
+    resource: Mapping[str, Value] = field(default_factory=dict)
 
 
 Told = Span | Log | Point
@@ -69,11 +67,11 @@ def _request(each: Told) -> tuple[str, bytes]:
 def _of_log(told: Log) -> bytes:
     message = ExportLogsServiceRequest()
     resource = message.resource_logs.add()
-    resource.resource.attributes.extend(_pairs({"service.name": told.service, **told.resource}))
+    resource.resource.attributes.extend(pairs({"service.name": told.service, **told.resource}))
     scope = resource.scope_logs.add()
     scope.scope.name = told.scope
     record = scope.log_records.add(time_unix_nano=told.time, observed_time_unix_nano=told.time, severity_number=told.severity)
-    record.attributes.extend(_pairs({"event.name": told.event, **told.attributes} if told.event else told.attributes))
+    record.attributes.extend(pairs({"event.name": told.event, **told.attributes} if told.event else told.attributes))
     if told.body:
         record.body.string_value = told.body
     if told.names:
@@ -86,26 +84,11 @@ def _of_log(told: Log) -> bytes:
 def _of_point(told: Point) -> bytes:
     message = ExportMetricsServiceRequest()
     resource = message.resource_metrics.add()
-    resource.resource.attributes.extend(_pairs({"service.name": told.service}))
+    resource.resource.attributes.extend(pairs({"service.name": told.service, **told.resource}))
     scope = resource.scope_metrics.add()
     scope.scope.name = told.scope
     metric = scope.metrics.add(name=told.metric)
     metric.sum.aggregation_temporality, metric.sum.is_monotonic = 1, True
     point = metric.sum.data_points.add(time_unix_nano=told.time, as_double=told.value)
-    point.attributes.extend(_pairs(told.attributes))
+    point.attributes.extend(pairs(told.attributes))
     return bytes(message.SerializeToString())
-
-
-def _pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=_any(value)) for key, value in attributes.items()]
-
-
-def _any(value: Value) -> AnyValue:
-    match value:
-        case bool():
-            return AnyValue(bool_value=value)
-        case str():
-            return AnyValue(string_value=value)
-        case int():
-            return AnyValue(int_value=value)
-    return AnyValue(double_value=value)
