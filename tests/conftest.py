@@ -28,6 +28,10 @@ for name, examples in (("default", 60), ("thorough", 2000)):
 settings.load_profile(f"sojourn-{os.environ.get('HYPOTHESIS_PROFILE', 'default')}")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="write down what comes out of tests/cases as what is expected")
+
+
 @pytest.fixture(scope="session")
 def chdb_path() -> Iterator[Path]:
     """The directory that this process' engine has open, from the first test that asks until the end: `chdb://{chdb_path}`."""
