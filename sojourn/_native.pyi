@@ -122,6 +122,9 @@ class Lane:
     def flush(self) -> None:
         """Cut the group that is being gathered now; next() returns it at once."""
 
+    def wake(self) -> None:
+        """Let next() return None at once, or the next time it is called: whoever waits for a group has something else to do."""
+
     def close(self) -> None:
         """No more requests are taken; next() returns what is left and then None at once."""
 
@@ -142,6 +145,9 @@ class Shelf:
     ) -> tuple[bytes, int] | None:
         """Keep these; tags are uint64, sizes int64 in bytes. Gives the keys that were forgotten for it and the greatest stamp they came
         with, None if none was."""
+
+    def drop(self, keys: bytes) -> None:
+        """Forget these."""
 
     def size(self) -> int:
         """Bytes held."""

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "validate": ("sojourn.commands.validate", "check a configuration without starting anything"),
     "print-config": ("sojourn.commands.print_config", "print the configuration as it is understood, without secrets"),
     "components": ("sojourn.commands.components", "list the components, or print the manual of one"),
-    "sessions": ("sojourn.commands.sessions", "list and show sessions"),
+    "sessions": ("sojourn.commands.sessions", "list, show, rename, end and delete sessions"),
     "schema": ("sojourn.commands.schema", "show the statements of the tables"),
 }
 """Subcommands: the module that is loaded when one is used, and what it is for."""

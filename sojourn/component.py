@@ -16,7 +16,8 @@ For every group the lane calls, in this order:
 
 If anything before `committed()` fails, `discard()` is called and the group is processed again or given up: state must look as if the
 group had never come.
-`tick(now)` is called between groups, about once a second; what it yields is exported, then `committed()` follows as for a group.
+`tick(now)` is called between groups, about once a second; what it yields is exported, then `committed()` follows as for a group. A
+running processor that has `asked(request)` (see Answering) is asked between groups too, when an extension wants something of it.
 """
 
 from __future__ import annotations
@@ -107,6 +108,19 @@ class Process(Protocol):
         ...
 
 
+class Answering(Protocol):
+    """What a running processor may have beside `Process`: it does what people ask for."""
+
+    def asked(self, request: object) -> Iterable[Batch]:
+        """Somebody asks through `Service.ask`: put the answer into the request, give what has to be stored for it.
+
+        Called on the lane's thread between two groups, of every processor in the order of the pipeline; those that do not know this kind
+        of request give nothing. What they give is stored as it is, without passing the processors behind; `committed()` or `discard()`
+        follows. Raises as process() does.
+        """
+        ...
+
+
 class Export(Protocol):
     def export(self, batch: Batch | Raw) -> None:
         """Return once the data is stored. Raises Rejected (never) or Unavailable (later)."""
@@ -183,6 +197,14 @@ class Service(Protocol):
 
     def database(self) -> Database | None:
         """The database of the first exporter that has one; the same object whenever it is asked for."""
+        ...
+
+    def ask(self, request: object, timeout: float) -> None:
+        """Have the processors answer `request` between two groups (Answering), and wait until what follows from it is stored.
+
+        Raises Unavailable if that takes longer than `timeout` seconds, if too many others ask, or if nobody here can answer; and what
+        the processors raise.
+        """
         ...
 
 

@@ -478,11 +478,26 @@ SESSION_EVENT_ROWS = Table(
     ),
 )
 
+SESSION_MARKS = Table(
+    "session_marks",
+    "one row for everything that people said of a session: a name, that it has ended, that it is to be forgotten",
+    _columns(
+        *_KEY,
+        ("Mark", CODE, "name, end or delete"),
+        ("TraceId", "String", "delete: a trace that went with its session; '' for the session itself"),
+        ("Time", TIME, "when it was said, ns since 1970, UTC: it acts on what starts before"),
+        ("Name", "String", "name: what the session is called; '' otherwise"),
+        ("Done", "UInt8", "delete: 1 if all rows have been removed"),
+        ("Collector", CODE, "the collector that was told"),
+        ("Version", "UInt64", "microseconds since 1970: the greatest row counts"),
+    ),
+)
+
 RECEIVED = (OTEL_TRACES, OTEL_LOGS, *OTEL_METRICS)
 """What senders told."""
 DERIVED = (SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
 """What follows from it: rows that are replaced by those with a greater Version."""
-TABLES = (*RECEIVED, *DERIVED)
+TABLES = (*RECEIVED, *DERIVED, SESSION_MARKS)
 
 TRACE: tuple[tuple[str, str], ...] = (  # 224 bytes; one row per trace in a session, from `aggregate` to `lifecycle` in column `_trace`
     ("session", "<u8"),  # hash of tenant \0 project \0 session id

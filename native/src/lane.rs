@@ -48,6 +48,8 @@ struct Queue {
     gathering: Option<Gathering>,
     cut: VecDeque<Gathering>,
     closed: bool,
+    /// Who waits for a group has something else to do.
+    woken: bool,
 }
 
 pub struct Load {
@@ -108,7 +110,7 @@ impl Lane {
         receipt
     }
 
-    /// Waits at most `timeout` for a group that is due. None at once when the lane is closed and empty.
+    /// Waits at most `timeout` for a group that is due. None at once when the lane is closed and empty, or if someone woke the waiter.
     pub fn next(&self, timeout: Duration) -> Option<Delivery> {
         let deadline = Instant::now() + timeout.min(FOREVER);
         let mut queue = self.lock();
@@ -117,7 +119,7 @@ impl Lane {
             if let Some(gathering) = self.take_due(&mut queue, now) {
                 return Some(gathering);
             }
-            if queue.closed || now >= deadline {
+            if std::mem::take(&mut queue.woken) || queue.closed || now >= deadline {
                 return None;
             }
             let due = queue.gathering.as_ref().map_or(deadline, |gathering| gathering.due(&self.settings));
@@ -131,6 +133,12 @@ impl Lane {
         if let Some(gathering) = &mut self.lock().gathering {
             gathering.flush();
         }
+        self.due.notify_all();
+    }
+
+    /// Lets who waits for a group, or the next one who does, go on without one.
+    pub fn wake(&self) {
+        self.lock().woken = true;
         self.due.notify_all();
     }
 

@@ -92,6 +92,14 @@ impl Shelf {
         (young.bytes > self.half).then(|| self.turn()).flatten()
     }
 
+    /// Forgets these. Their bytes count until their generation goes: the block lives as long as another trace needs it.
+    pub fn drop_keys(&mut self, keys: impl Iterator<Item = Key>) {
+        for key in keys {
+            self.young.entries.remove(&key);
+            self.old.entries.remove(&key);
+        }
+    }
+
     fn turn(&mut self) -> Option<Dropped> {
         let young = std::mem::take(&mut self.young);
         let old = std::mem::replace(&mut self.old, young);
@@ -133,6 +141,16 @@ mod tests {
         assert_eq!(found(&shelf, 2), Some((8, &b"more rows"[..], &[2][..])));
         assert_eq!(found(&shelf, 3), None);
         assert_eq!(shelf.size(), 8 + 9 + 3 + 3 * OVERHEAD);
+    }
+
+    #[test]
+    fn what_was_dropped_is_gone_and_the_rest_stays() {
+        let mut shelf = Shelf::new(1 << 20);
+        put(&mut shelf, &[1, 2, 3], 7, b"rows", 0);
+        put(&mut shelf, &[2], 8, b"more rows", 0);
+        shelf.drop_keys([[2; 16], [3; 16], [9; 16]].into_iter());
+        assert!(found(&shelf, 2).is_none() && found(&shelf, 3).is_none());
+        assert_eq!(found(&shelf, 1), Some((7, &b"rows"[..], &[1][..])));
     }
 
     #[test]

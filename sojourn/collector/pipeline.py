@@ -16,12 +16,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sojourn.collector import memory
+from sojourn.collector.asking import Desk
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
 from sojourn.collector.paths import DERIVED, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
 from sojourn.collector.persistence import GivenUp, Persistence
 from sojourn.component import Batch, Clock, Raw
-from sojourn.errors import Rejected
+from sojourn.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from sojourn import _native
@@ -68,6 +69,10 @@ class Lane:
     _soiled: float = 0.0
     """When the first group came whose memory may still lie around, 0 for none."""
     _turned: threading.Condition = field(default_factory=threading.Condition)
+    _desk: Desk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._desk = Desk(self.queue.wake)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"lane {self.name}", daemon=True)
@@ -84,6 +89,14 @@ class Lane:
             self._thread.join(timeout)
             return not self._thread.is_alive()
         return True
+
+    def answers(self) -> bool:
+        """Whether any processor here can be asked."""
+        return any(hasattr(step.process, "asked") for _, _, step in self._stages())
+
+    def ask(self, request: object, timeout: float) -> None:
+        """Have the processors answer between two groups. Raises Unavailable, or what they raise."""
+        self._desk.ask(request, timeout)
 
     def wait(self, until: Callable[[], bool], timeout: float) -> bool:
         """Wait until something holds, looking after every group and tick; for tests, which must not sleep."""
@@ -113,6 +126,7 @@ class Lane:
         try:
             self._rounds()
         finally:
+            self._desk.close()
             if self._pool is not None:
                 self._pool.shutdown()
 
@@ -120,9 +134,10 @@ class Lane:
         self._due = time.monotonic() + self.interval
         while True:
             try:
-                delivery = self.queue.next(max(0.0, self._due - time.monotonic()))
+                delivery = self.queue.next(0.0 if self._desk.waiting() else max(0.0, self._due - time.monotonic()))
                 if delivery is not None:
                     self._group(delivery)
+                self._answer()
                 if time.monotonic() >= self._due:
                     self._tick()
                     self._tidy()
@@ -275,6 +290,29 @@ class Lane:
             log.error("lane %s: what was due is not stored: %s", self.name, error)
         else:
             self._committed()
+
+    def _answer(self) -> None:
+        """One of the requests that wait, so that neither they nor the groups hold the others up for long."""
+        if (waiting := self._desk.take()) is None:
+            return
+        request, outcome = waiting
+        try:
+            parcels = [parcel for _, path, step in self._stages() for parcel in self._asked_of(path, step, request)]
+            self._store(sorted(parcels, key=rank))
+        except Exception as error:
+            self._discard()
+            outcome.set_exception(Unavailable(str(error)) if isinstance(error, GivenUp) else error)
+        else:
+            self._committed()
+            outcome.set_result(None)
+        self._turn()
+
+    def _asked_of(self, path: Path, step: Step, request: object) -> list[Parcel]:
+        asked = getattr(step.process, "asked", None)
+        if asked is None:
+            return []
+        self._at = f"processors::{step.id}"
+        return addressed(path, [batch for batch in asked(request) if batch.records.num_rows])
 
     def _stages(self) -> Iterator[tuple[int, Path, Step]]:
         """Every processor once, with the first path that it is in and its place there."""

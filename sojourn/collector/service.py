@@ -21,7 +21,7 @@ from sojourn.collector.persistence import Persistence
 from sojourn.collector.pipeline import TICK, Lane
 from sojourn.component import Clock, Component, Host
 from sojourn.config.model import Description, Kind
-from sojourn.errors import ConfigError, SojournError
+from sojourn.errors import ConfigError, SojournError, Unavailable
 from sojourn.extensions.plain_http import Answer, serve
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ class Service:
             self._database = next((database for database in found if database is not None), None)
             self._looked = True
         return self._database
+
+    def ask(self, request: object, timeout: float) -> None:
+        """Have the first lane whose processors can answer do so. See `component.Service`."""
+        lane = next((lane for lane in self.lanes if lane.answers()), None)
+        if lane is None:
+            raise Unavailable("nothing here can do that: no pipeline has a processor that keeps sessions")
+        lane.ask(request, timeout)
 
     def _close_database(self) -> None:
         if self._database is not None:

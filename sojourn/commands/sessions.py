@@ -1,4 +1,4 @@
-"""`sojourn sessions list` and `sojourn sessions show ID`: sessions in the terminal, read from a running collector."""
+"""`sojourn sessions list`, `show`, `rename`, `end` and `delete`: sessions in the terminal, through a running collector."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import quote
 
-from sojourn.errors import ConfigError, SojournError
+from sojourn.commands.calling import ENDPOINT, call
+from sojourn.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_ENDPOINT: Final = "http://127.0.0.1:4321"
-_SECONDS: Final = 60
 _NUMBERS: Final = ("+Duration", "+Turns", "+Traces", "+Tokens", "+Cost", "+Errors")
 _FILTERS: Final = {
     "search": "text in the id, name, user or metadata",
@@ -51,18 +48,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
     showing.add_argument("id", help="session id")
     showing.add_argument("--project", help="project of the session, if it is in one")
     showing.set_defaults(act=_show)
-    for command in (listing, showing):
-        command.add_argument("--endpoint", default=_ENDPOINT, metavar="URL", help=f"where the collector's page is (default: {_ENDPOINT})")
+    changing = [_configure_change(commands, *change) for change in _CHANGES]
+    for command in (listing, showing, *changing):
+        command.add_argument("--endpoint", default=ENDPOINT, metavar="URL", help=f"where the collector's page is (default: {ENDPOINT})")
         command.add_argument("--json", action="store_true", help="print the API's JSON as it is")
+
+
+_CHANGES: Final = (
+    ("rename", "give a session a name that wins for good", "POST", "/name"),
+    ("end", "say that a session has ended: what starts later begins its next segment", "POST", "/end"),
+    ("delete", "remove a session with its spans and log records, for good", "DELETE", ""),
+)
+"""Command, what it does, and how the API calls it."""
+
+
+def _configure_change(commands: Any, name: str, purpose: str, method: str, suffix: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    parser.add_argument("id", help="session id")
+    if name == "rename":
+        parser.add_argument("name", help="its name from now on")
+    parser.add_argument("--project", help="project of the session, if it is in one")
+    parser.set_defaults(act=_change, method=method, suffix=suffix)
+    return parser
 
 
 def execute(args: argparse.Namespace) -> int:
     return int(args.act(args))
 
 
+def _change(args: argparse.Namespace) -> int:
+    pairs = [("project", args.project)] if args.project else []
+    said = {"name": args.name} if "name" in args else {}
+    path = f"/sessions/{quote(args.id, safe='')}{args.suffix}"
+    body = call(args.endpoint, path, pairs, args.method, said)
+    if args.json:
+        return _print_json(body) if body else 0
+    if body:
+        _print_session(_console(), json.loads(body))
+    return 0
+
+
 def _list(args: argparse.Namespace) -> int:
     pairs = [(name, value) for name in _FILTERS if (value := getattr(args, name)) is not None]
-    body = _get(args.endpoint, "/sessions.json", pairs + [(f"meta.{key}", value) for key, value in map(_pair, args.meta)])
+    body = call(args.endpoint, "/sessions.json", pairs + [(f"meta.{key}", value) for key, value in map(_pair, args.meta)])
     if args.json:
         return _print_json(body)
     answer = json.loads(body)
@@ -75,7 +103,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     pairs = [("project", args.project)] if args.project else []
-    body = _get(args.endpoint, f"/sessions/{quote(args.id, safe='').replace('.', '%2E')}.json", pairs)
+    body = call(args.endpoint, f"/sessions/{quote(args.id, safe='').replace('.', '%2E')}.json", pairs)
     if args.json:
         return _print_json(body)
     _print_session(_console(), json.loads(body))
@@ -87,35 +115,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise ConfigError(f"sojourn sessions: --meta {text}: write KEY=VALUE")
     return key, value
-
-
-def _get(endpoint: str, path: str, pairs: list[tuple[str, str]]) -> bytes:
-    """The body of the answer. ConfigError for what cannot be asked, SojournError for what cannot be answered."""
-    if urlsplit(endpoint).scheme not in ("http", "https"):
-        raise ConfigError(f"sojourn sessions: --endpoint {endpoint}: write http://host:port")
-    address = endpoint.rstrip("/") + path + ("?" + urlencode(pairs) if pairs else "")
-    opener = build_opener(ProxyHandler({}))  # a collector on this machine is not asked through a proxy
-    try:
-        with opener.open(Request(address, headers={"Accept": "application/json"}), timeout=_SECONDS) as answer:
-            return bytes(answer.read())
-    except HTTPError as error:
-        message = f"sojourn sessions: {_said(error)}"
-        raise (ConfigError(message) if error.code == 400 else SojournError(message)) from error
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        hint = "start a collector with `sojourn run`, or name another with --endpoint"
-        raise SojournError(f"sojourn sessions: nothing answers at {endpoint}: {reason}: {hint}") from error
-
-
-def _said(error: HTTPError) -> str:
-    try:
-        answer = json.loads(error.read())
-        said = str(answer["error"])
-        if projects := answer.get("projects"):
-            said += f": there is one with --project {', '.join(map(str, projects))}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"the collector answered {error.code}: is there a Sojourn at {error.url.split('/sessions')[0]}?"
-    return _plain(said)
 
 
 def _print_json(body: bytes) -> int:

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from sojourn import _native
 from sojourn.component import Batch, Host
 from sojourn.processors.remembering import Memory, Staged, Touched
-from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS
+from sojourn.schema import FLAGS, SESSION_MARKS, SESSION_ROWS, SESSION_SEGMENT_ROWS
 from sojourn.sessions import records
 from sojourn.sessions.alerts import Alerts, Firing
 from sojourn.sessions.answer import Answer, answer
@@ -20,10 +21,12 @@ from sojourn.sessions.gather import Gathered, gather
 from sojourn.sessions.kept import keep
 from sojourn.sessions.lifecycle import ENDED, NEVER, Marks, Rules, deadlines
 from sojourn.sessions.live import Known
-from sojourn.sessions.names import keys_of, pick
+from sojourn.sessions.marked import mark_records
+from sojourn.sessions.names import keys_of, name_columns, pick
 from sojourn.sessions.order import where
 from sojourn.sessions.overrides import Book
 from sojourn.sessions.packed import U64, Mask
+from sojourn.sessions.requests import Mark
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.telling import Telling, untrue
 
@@ -66,17 +69,35 @@ class Keeping:
         touched = self._memory.due(now)
         return self._settle(touched, now) if touched else ()
 
+    def asked(self, request: object) -> Iterable[Batch]:
+        if isinstance(request, Mark):
+            self._memory.wake(self._collector)
+            return self._mark(request)
+        return ()
+
     def committed(self) -> None:
         self._memory.commit(int(np.max(self._book.base.active_window)))
 
     def discard(self) -> None:
         self._came.clear()
-        self._memory.staged.clear()
+        self._memory.discard()
 
     def meters(self) -> dict[str, float]:
         return self._memory.meters()
 
     # what is told
+
+    def _mark(self, mark: Mark) -> list[Batch]:
+        """Do what somebody says of a session, if there is such a session."""
+        now, marked = self._clock.now(), self._memory.marked
+        touched = self._memory.sought(name_columns(*([part] for part in mark.key)))
+        mark.found = bool(touched.before.segments[0])
+        if not mark.found:
+            return []
+        session, digest = int(touched.keys[0]), np.frombuffer(_native.name_digests(touched.names), "<u8")
+        marked.stage(session, marked.of(session).with_mark(mark, now), int(digest[0]))
+        row = mark_records([(mark.key, mark.what, "", now, mark.name, 0)], self._memory.versions.next(now))
+        return [Batch(SESSION_MARKS.name, row), *self._settle(touched, now)]
 
     def _settle(self, touched: Touched, now: int) -> list[Batch]:
         """Fold the sessions, tell what is new of them, and stage it."""
@@ -94,7 +115,8 @@ class Keeping:
     def _told(self, touched: Touched, gathered: Gathered, active: Gathered, after: Known, version: int, now: int) -> list[Batch]:
         """Rows of the sessions of which there is anything, their segments and events; what is told goes into `after`."""
         rules = self._book.of(touched.names, active)
-        told, columns = self._answer(active, gathered.marks(touched.fresh), touched, rules, after.revision, version, now)
+        marks = self._memory.marked.ends(touched.keys, gathered.marks(touched.fresh))
+        told, columns = self._answer(active, marks, touched, rules, after.revision, version, now)
         _note(after, told, rules)
         events = differences(told, touched.before, now, rules)
         firing = None
@@ -126,6 +148,7 @@ class Keeping:
 
         def work_out() -> tuple[Answer, records.Told]:
             told = answer(active, marks, touched.fresh, rules, now, self._lookup)
+            self._memory.marked.rename(touched.keys, told)
             if touched.crowded.any():
                 told.summary.flags |= touched.crowded.take(told.session) * _LIMITED
             return told, records.tell(told, touched.names, revision, version, self._lookup)

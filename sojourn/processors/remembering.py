@@ -19,6 +19,7 @@ from sojourn.sessions.gather import Pile, part, pile
 from sojourn.sessions.kept import Kept, only, unpack
 from sojourn.sessions.lifecycle import ENDED, I64, MINUTE, SECOND, STATES, deadlines
 from sojourn.sessions.live import Known, Live
+from sojourn.sessions.marked import Marked
 from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
 from sojourn.sessions.overrides import Book
@@ -102,6 +103,7 @@ class Memory:
         self._swept: int | None = None
         """When the database was asked last for sessions that were forgotten for want of room; None if there are none."""
         self.live = Live()
+        self.marked = Marked(host.texts)
         self.versions = Versions()
         self.staged: list[Staged | Aside] = []
 
@@ -170,6 +172,19 @@ class Memory:
         found = [(number, one) for number, key in enumerate(keys.tolist()) for one in self._waiting.get(key, ())]
         return pile(*(Pile(one.rows, np.full(len(one.rows), number), one.facets, one.row) for number, one in found))
 
+    def sought(self, names: pa.RecordBatch) -> Touched:
+        """Sessions that somebody asks for by name. Of those that nobody knows nothing was told, and there are no rows."""
+        keys = hashes(self._texts, pa.array(list(map("\0".join, keys_of(names))), pa.string()))
+        order = np.argsort(keys)
+        keys, names = keys.take(order), pick(names, order)
+        slots = self.live.find(keys)
+        before, kept = self.live.known(slots), self.live.kept(slots)
+        lost = kept.sizes == 0
+        digests = self._digests(names, lost & (before.segments == 0))
+        stored = self._read_back(keys, names, before, lost, digests)
+        whole = pile(stored, unpack(kept), self._waited(keys))
+        return Touched(keys, names, before, whole, len(whole.rows), digests, self._crowded(slots))
+
     def _crowded(self, slots: Index) -> Mask:
         """New sessions beyond those that may live."""
         new = slots < 0
@@ -178,7 +193,12 @@ class Memory:
 
     # what becomes of it
 
+    def discard(self) -> None:
+        self.staged.clear()
+        self.marked.discard()
+
     def commit(self, active_window: int) -> None:
+        self.marked.committed()
         for staged in self.staged:
             if isinstance(staged, Aside):
                 self._keep_waiting(staged)
@@ -206,6 +226,7 @@ class Memory:
                 self._waiting.pop(key, None)
         if self._history is not None and staged.gone.any():  # else nothing could be read back: they stay while there is room
             self.live.drop(staged.keys.compress(staged.gone))
+            self.marked.forget(staged.keys.compress(staged.gone))
         for session, services in staged.told.items():
             self.telling.learn(session, services)
         if staged.wrong is not None:
@@ -230,6 +251,7 @@ class Memory:
             return
         assert self._history is not None
         versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
+        self.marked.wake(self._history.marked_digests())
         table = self._history.open_sessions(self._most)
         for begin in range(0, len(table), AT_ONCE):
             self._take_in(table.slice(begin, AT_ONCE))
@@ -249,7 +271,15 @@ class Memory:
         known.deadline[:] = deadlines(known.heard, known.heard, known.state, rules) if due is None else due
         known.deadline[:] = np.minimum(known.deadline, self._alerts.due(known.heard, 0))
         new = where(self.live.find(keys) < 0)
+        self._recall_marks(names)
         self.live.put(keys.take(new), pick(names, new), known.take(new), Kept.nothing(len(new)))
+
+    def _recall_marks(self, names: pa.RecordBatch) -> None:
+        """Read what people said of those that may be marked."""
+        assert self._history is not None
+        some = where(self.marked.elsewhere(np.frombuffer(_native.name_digests(names), "<u8")))
+        if len(some):
+            self.marked.learn(self._history.marks(keys_of(names, some.tolist())))
 
     def _stored_known(self, table: pa.Table) -> Known:
         """What stored session rows say."""
@@ -281,6 +311,7 @@ class Memory:
             table = self._history.sessions(told)
             place = dict(zip(told, stored, strict=True))
             before.put(np.array([place[name] for name in keys_of(table)], np.intp), self._stored_known(table))
+            self._recall_marks(pick(names, np.array(stored)))
         wanted = [*where(lost & (digests == 0)).tolist(), *stored]
         if not wanted:
             return pile()

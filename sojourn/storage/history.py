@@ -46,7 +46,7 @@ class History:
 
     def last_version(self) -> int:
         """The greatest Version of the session tables, 0 if there is none."""
-        tables = (table.name for table in schema.DERIVED)
+        tables = (table.name for table in (*schema.DERIVED, schema.SESSION_MARKS))
         greatest = " UNION ALL ".join(f"SELECT max(Version) AS version FROM {self._database.name}.{table}" for table in tables)
         return self._number(f"SELECT max(version) AS number FROM ({greatest})") or 0
 
@@ -73,6 +73,17 @@ class History:
         if not trace_ids:
             return empty(schema.SESSION_TRACE_ROWS)
         return self._live(schema.SESSION_TRACE_ROWS, _TRACES, traces=",".join(trace_ids))
+
+    def traces_naming(self, keys: Sequence[Key]) -> list[str]:
+        """Ids of traces, and of log traces, in which a span or a log record names one of these sessions. Reads that column of all rows."""
+        if not keys:
+            return []
+        spans = f"SELECT TraceId AS id FROM {self._table(schema.OTEL_TRACES)} WHERE SessionId != '' AND {_SESSIONS}"
+        records = (
+            f"SELECT if(LogTrace = '', TraceId, LogTrace) AS id FROM {self._table(schema.OTEL_LOGS)} WHERE SessionId != '' AND {_SESSIONS}"
+        )
+        found = self._database.query_arrow(f"SELECT DISTINCT id FROM ({spans} UNION ALL {records}) WHERE id != ''", {"keys": _hexed(keys)})
+        return [] if found is None else found.column("id").to_pylist()
 
     def trace_rows_of_sessions(self, keys: Sequence[Key]) -> pa.Table:
         """Rows of `session_trace_rows` of those sessions, without deleted ones; of each the first MOST_TRACES by start."""
@@ -104,15 +115,28 @@ class History:
         found = self._database.query_arrow(f"SELECT {columns} FROM {table} FINAL WHERE State != 'ended' {rest}", parameters)
         return empty(schema.SESSION_ROWS).select(list(ALIVE)) if found is None else found
 
+    def marks(self, keys: Sequence[Key]) -> pa.Table:
+        """Rows of `session_marks` of those sessions, without those of traces."""
+        if not keys:
+            return empty(schema.SESSION_MARKS)
+        return self._live(schema.SESSION_MARKS, f"TraceId = '' AND {_SESSIONS}", keys=_hexed(keys))
+
     def session_digests(self) -> np.ndarray:
         """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once.
 
         Deleted rows as well: behind one there may be marks that wait for their session.
         """
+        return self._digests(schema.SESSION_ROWS)
+
+    def marked_digests(self) -> np.ndarray:
+        """The same of every session of which somebody said something."""
+        return self._digests(schema.SESSION_MARKS, "TraceId = ''")
+
+    def _digests(self, table_: schema.Table, condition: str = "1") -> np.ndarray:
         import numpy as np
 
         digest = "xxh3(concat(Tenant, '\\0', Project, '\\0', SessionId))"
-        table = self._database.query_arrow(f"SELECT {digest} AS digest FROM {self._table(schema.SESSION_ROWS)}")
+        table = self._database.query_arrow(f"SELECT {digest} AS digest FROM {self._table(table_)} WHERE {condition}")
         if table is None or not table.num_rows:
             return np.zeros(0, np.uint64)
         digests: np.ndarray = table.column("digest").to_numpy().astype(np.uint64, copy=False)

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from starlette.responses import Response
 
 from sojourn.errors import SojournError
-from sojourn.web import answers, pages
+from sojourn.web import answers, changing, pages
 from sojourn.web.answers import Answer, Missing, Pairs
+from sojourn.web.changing import Ask, Changing, Told
 from sojourn.web.parameters import BadParameter
 from sojourn.web.reading import Reading
 from sojourn.web.serving import Friends, Receive, Scope, Send
@@ -67,7 +68,10 @@ class Asked:
 class Application:
     """ASGI. Statements run in `workers`, so that a slow one never holds up the others."""
 
-    def __init__(self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], str]) -> None:
+    def __init__(
+        self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], str], ask: Ask
+    ) -> None:
+        self._changing = Changing(ask, reading, now)
         self._reading = reading
         self._now = now
         self._friends = friends
@@ -79,14 +83,16 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        response = await self._respond(scope)
+        response = await self._respond(scope, receive)
         if scope["method"] == "HEAD":
             response.body = b""
         await response(scope, receive, send)
 
-    async def _respond(self, scope: Scope) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
         if not self._friends.welcome(scope):
             return _json({"error": "host: this name does not belong here: use the address that the collector printed"}, 403)
+        if (action := changing.action_of(scope)) is not None:
+            return await self._change(action, scope, receive)
         if scope["method"] not in ("GET", "HEAD"):
             if not self._friends.may_change(scope):
                 return _json({"error": "origin: only our own page and programs may change something here"}, 403)
@@ -100,13 +106,41 @@ class Application:
             return Response(found[0], media_type=found[1], headers=_SAFE | {"cache-control": "max-age=300"})
         return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
 
-    def _answer(self, asked: Asked) -> Response:
-        """On a worker: find what is asked for, and tell what went wrong in the form that was asked for."""
-        wants_json = asked.raw[-1].endswith(".json")
-        tell = _json if wants_json else pages.failure
+    async def _change(self, action: str, scope: Scope, receive: Receive) -> Response:
+        """Something that changes: never by GET, never for other pages."""
         try:
-            route = self._json_route if wants_json else self._page_route
-            return route(asked)
+            changing.refuse_strangers(scope)
+            asked = Asked.of(scope)
+            said = changing.told(scope, await changing.body_of(receive))
+        except changing.Refused as error:
+            return _json({"error": str(error)}, 403)
+        except changing.TooLarge as error:
+            return _json({"error": str(error)}, 413)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, self._changed, action, asked, said)
+
+    def _changed(self, action: str, asked: Asked, said: Told) -> Response:
+        """On a worker."""
+        return self._told(pages.failure if said.form else _json, asked, lambda: self._change_route(action, asked, said))
+
+    def _change_route(self, action: str, asked: Asked, said: Told) -> Response:
+        change = {"name": self._changing.rename, "end": self._changing.end}[action]
+        answer = change(asked.parts[1], asked.pairs, said.values)
+        if said.form:
+            return Response(status_code=303, headers=_SAFE | {"location": pages.session_address(answer["session"])})
+        return _json(answer)
+
+    def _answer(self, asked: Asked) -> Response:
+        """On a worker: find what is asked for."""
+        wants_json = asked.raw[-1].endswith(".json")
+        route = self._json_route if wants_json else self._page_route
+        return self._told(_json if wants_json else pages.failure, asked, lambda: route(asked))
+
+    def _told(self, tell: Callable[..., Response], asked: Asked, answer: Callable[[], Response]) -> Response:
+        """The answer, or what went wrong in the form that was asked for."""
+        try:
+            return answer()
         except BadParameter as error:
             return _with_headers(tell({"error": str(error)}, 400))
         except Missing as error:

@@ -68,7 +68,7 @@ class Web(Extension):
         workers = ThreadPoolExecutor(self.workers, thread_name_prefix="web-query")
         friends = Friends(self.endpoint, self.allowed_hosts)
         reading = Reading(database, self.query_timeout)
-        application = Application(reading, service.host.clock.now, friends, workers, lambda: _otlp(service.host.data_dir))
+        application = Application(reading, service.host.clock.now, friends, workers, lambda: _otlp(service.host.data_dir), service.ask)
         try:
             with serving(application, socket, "web"):
                 try:

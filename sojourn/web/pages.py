@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
-from sojourn.web import drawing, parameters, wording
+from sojourn.web import changing, drawing, parameters, wording
 from sojourn.web.answers import Answer, Pairs
 from sojourn.web.reading import Row
 
@@ -31,7 +31,7 @@ def _environment() -> Environment:
     words = ("ago", "amount", "clock", "count", "duration", "money", "number", "severity", "short")
     environment.filters.update({word: getattr(wording, word) for word in words})
     environment.globals.update(session_address=session_address, trace_address=trace_address)
-    environment.globals.update(flag_words=wording.FLAGS, reasons=wording.REASONS)
+    environment.globals.update(flag_words=wording.FLAGS, reasons=wording.REASONS, token=changing.TOKEN)
     return environment
 
 

@@ -125,6 +125,11 @@ def _single(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> dict[str,
     return found
 
 
+def only_project(pairs: Sequence[tuple[str, str]]) -> str:
+    """The project of a session that is to be changed: nothing else is asked there."""
+    return _single(pairs, ("project",)).get("project", "")
+
+
 SESSIONS: Final = (
     *("search", "project", "user", "state", "status", "service", "model", "tag", "meta"),
     *("since", "until", "min_cost", "min_tokens", "min_wall", "sort", "limit", "after"),

@@ -76,8 +76,10 @@ class Queue:
         except queue.Empty:
             return None
 
-    def close(self) -> None:
+    def wake(self) -> None:
         self._groups.put(None)
+
+    close = wake
 
     def stats(self) -> dict[str, float]:
         return {"queued_bytes": 0.0, "queued_rows": 0.0, "capacity_bytes": 100.0}

@@ -127,6 +127,22 @@ def test_close_wakes_who_waits() -> None:
     assert not waiter.is_alive()
 
 
+def test_wake_lets_a_waiter_go_once() -> None:
+    """Now or the next time; groups are not lost by it."""
+    lane = raw_lane(flush_rows=100)
+    waiter = threading.Thread(target=lane.next, args=(60,))
+    waiter.start()
+    lane.wake()
+    waiter.join(20)
+    assert not waiter.is_alive()
+    lane.wake()
+    assert lane.next(60) is None
+    push(lane, spans(1))
+    lane.wake()
+    lane.flush()
+    assert cut(lane, 60).rows == 1
+
+
 @pytest.mark.parametrize("end", ["commit", "refuse", "drop"])
 def test_room_comes_back_when_a_group_is_settled(end: str) -> None:
     """queue_bytes bounds what is gathered, cut and delivered together; a settled (or dropped) delivery gives its room back."""

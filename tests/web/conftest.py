@@ -15,6 +15,7 @@ import pytest
 
 from sojourn.component import Host
 from sojourn.config.types import Endpoint
+from sojourn.errors import Unavailable
 from sojourn.storage import migrate
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
@@ -40,6 +41,9 @@ class Service:
 
     def database(self) -> Any:
         return self.db
+
+    def ask(self, request: object, timeout: float) -> None:
+        raise Unavailable("nothing here can do that")
 
 
 class Store:

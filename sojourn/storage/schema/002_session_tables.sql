@@ -38,3 +38,12 @@ $columns(session_event_rows),
 ENGINE = ReplacingMergeTree(Version)
 ORDER BY (Tenant, Project, SessionId, SegmentStart, Revision, Event, if(Event = 'session.alert', Reason, ''))
 SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;
+
+-- What people said of sessions. It stays when the sessions' rows go: a deleted session is to stay deleted.
+CREATE TABLE IF NOT EXISTS $database.session_marks
+(
+$columns(session_marks)
+)
+ENGINE = ReplacingMergeTree(Version)
+ORDER BY (Tenant, Project, SessionId, Mark, TraceId, Time)
+SETTINGS index_granularity = 1024, enable_block_number_column = 1, enable_block_offset_column = 1;
