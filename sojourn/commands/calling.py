@@ -36,8 +36,8 @@ def answer_of(endpoint: str, path: str, pairs: Pairs = (), method: str = "GET", 
         with opener.open(request, timeout=_SECONDS) as answer:
             yield answer
     except HTTPError as error:
-        reason = _said(error)
-        raise (ConfigError(f"sojourn: {reason}") if error.code == 400 else SojournError(reason)) from error
+        said_why = _said(error)
+        raise (ConfigError(f"sojourn: {said_why}") if error.code == 400 else SojournError(said_why)) from error
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         hint = "start a collector with `sojourn run`, or name another with --endpoint"

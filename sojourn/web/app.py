@@ -91,11 +91,11 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         if not self._friends.welcome(scope):
             return _json({"error": "host: this name does not belong here: use the address that the collector printed"}, 403)
-        if (action := changing.action_of(scope)) is not None:
-            return await self._change(action, scope, receive)
         if scope["method"] not in ("GET", "HEAD"):
             if not self._friends.may_change(scope):
                 return _json({"error": "origin: only our own page and programs may change something here"}, 403)
+            if (action := changing.action_of(scope)) is not None:
+                return await self._change(action, scope, receive)
             return _json({"error": f"{scope['method']}: is not done here"}, 405, allow="GET, HEAD")
         try:
             asked = Asked.of(scope)
@@ -107,9 +107,7 @@ class Application:
         return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
 
     async def _change(self, action: str, scope: Scope, receive: Receive) -> Response:
-        """Something that changes: never by GET, never for other pages."""
         try:
-            changing.refuse_strangers(scope)
             asked = Asked.of(scope)
             said = changing.told(scope, await changing.body_of(receive))
         except changing.Refused as error:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from sojourn.sessions.requests import Mark
 from sojourn.web import answers, parameters
@@ -30,7 +30,7 @@ Ask = Callable[[object, float], None]
 
 
 class Refused(PermissionError):
-    """This is not done for that page or program."""
+    """The form is not one of ours."""
 
 
 class TooLarge(ValueError):
@@ -53,15 +53,6 @@ def action_of(scope: Scope) -> str | None:
         case "POST", ["sessions", _, "name" | "end" as action]:
             return str(action)
     return None
-
-
-def refuse_strangers(scope: Scope) -> None:
-    """A browser says which page asks: only ours may. Raises Refused. Programs say nothing of the kind."""
-    said = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
-    if b"origin" in said and urlsplit(said[b"origin"]).netloc != said.get(b"host", ""):
-        raise Refused("origin: another page asks for this: only pages of this collector may")
-    if said.get(b"sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise Refused("origin: another page asks for this: only pages of this collector may")
 
 
 async def body_of(receive: Receive) -> bytes:
