@@ -136,12 +136,16 @@ OTHERS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _when(random: Random) -> int:
-    """Near the spans, hours apart, or rarely impossible; never twice the same."""
+def _when(random: Random, of_trace: bool) -> int:
+    """Near the spans, hours apart, or rarely impossible; never twice the same.
+
+    Impossible times are moved to one moment, where the order of log traces is open, which only matters where one of them lasts for hours:
+    so a record of a trace has none.
+    """
     chance = random.random()
     if chance < 0.8:
         time = NOW - 10 * MINUTE + random.randint(0, 120) * SECOND
-    elif chance < 0.97:
+    elif chance < 0.97 or of_trace:
         time = NOW - 30 * MINUTE + random.choice((-5, -3, -1, 0)) * 31 * MINUTE
     else:
         time = random.choice((1, NOW - 401 * 86_400 * SECOND, NOW + 2 * 86_400 * SECOND))
@@ -174,7 +178,7 @@ def one_record(trace: int, span_id: int, seed: int) -> Logged:
     said |= dict(random.sample([*worlds.USERS, ("user.account_uuid", "a1"), ("installation.id", "i1")], random.randint(0, 1)))
     name = said.pop("event.name", "") if random.random() < 0.3 else ""
     exact = str(said.get("event.name", name)).split(".")[-1] in ("end", "start", "user_prompt")
-    time = NOW - 10 * MINUTE + random.randint(0, 12) * SECOND if exact and random.random() < 0.7 else _when(random)
+    time = NOW - 10 * MINUTE + random.randint(0, 12) * SECOND if exact and random.random() < 0.7 else _when(random, trace > 0)
     if exact and "user_prompt" in str(said.get("event.name", name)):
         time += random.randrange(SECOND)
     record = LogRecord(
