@@ -78,6 +78,8 @@ class Host:
     """What this lane stored earlier, or None where nothing can be read back."""
     telling: Telling | None = None
     """What `lifecycle` and `aggregate` of this lane know of services that tell their calls in log records."""
+    id: str = ""
+    """Of an exporter: its own id, such as webhook/slack."""
 
 
 class Process(Protocol):

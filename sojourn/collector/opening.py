@@ -46,7 +46,8 @@ class Opening:
 
     def open_exporters(self) -> None:
         for id_, exporter in self._exporters.items():
-            export = self._service.enter(self._stack, "exporters", id_, lambda exporter=exporter: exporter.open(self._host))
+            host = replace(self._host, id=id_)
+            export = self._service.enter(self._stack, "exporters", id_, lambda exporter=exporter, host=host: exporter.open(host))
             self._outlets[id_] = Outlet(id_, export, exporter.raw)
 
     def open_lane(self) -> Lane:

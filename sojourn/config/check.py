@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sojourn.config.model import KINDS, SIGNALS, Description, Kind, Pipeline
@@ -20,6 +20,7 @@ def check(description: Description) -> list[Problem]:
         *_none(description),
         *_lanes(description),
         *_databases(description),
+        *_receivers_of_alerts(description),
     ]
 
 
@@ -142,3 +143,22 @@ def _target(description: Description, id_: str) -> object:
     exporter = description.exporters.get(id_)
     endpoint = getattr(exporter, "endpoint", None)
     return id_ if endpoint is None else (type(exporter), str(endpoint), getattr(exporter, "database", None))
+
+
+def _receivers_of_alerts(description: Description) -> Iterator[Problem]:
+    """Events leave `lifecycle` through the first pipeline of its lane that it is in: who is to be told must be there."""
+    seen: set[str] = set()
+    for pipeline in description.service.pipelines.values():
+        for id_ in pipeline.processors:
+            if id_ not in seen:
+                seen.add(id_)
+                yield from _unheard(description, id_, pipeline.exporters)
+
+
+def _unheard(description: Description, processor: str, exporters: Sequence[str]) -> Iterator[Problem]:
+    for number, alert in enumerate(getattr(description.processors.get(processor), "alerts", ())):
+        for place, receiver in enumerate(getattr(alert, "receivers", ())):
+            if receiver not in exporters:
+                path = ("processors", processor, "alerts", str(number), "receivers")
+                message = f"{receiver} is not among the exporters of the first pipeline with {processor}{nearest(receiver, exporters)}"
+                yield Problem(_at(description, *path, str(place)), path, message)

@@ -124,6 +124,20 @@ def events(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"events": rows, "next": following}
 
 
+def alerts(reading: Reading, pairs: Pairs, now: int) -> Answer:
+    """The alerts that fired; whether one still does stands in its session's `alerts`."""
+    question = parameters.events(pairs, now, only="session.alert")
+    rows = reading.rows("events", question.given, tenant=TENANT, **question.bound)
+    following = parameters.next_events(question, rows)
+    return {"alerts": [_alert(row) for row in rows], "next": following}
+
+
+def _alert(row: Row) -> Row:
+    said = {name: row["attributes"].get(f"alert.{name}", "") for name in ("severity", "condition", "values")}
+    where = {name: row[name] for name in ("tenant", "project", "session_id", "segment", "revision", "time")}
+    return {"name": row["reason"], **said, **where}
+
+
 def _session(row: Row) -> Row:
     scores = row.get("scores")
     if isinstance(scores, dict):

@@ -156,6 +156,8 @@ class Application:
                 return _json(answers.sessions(self._reading, asked.pairs, self._now()))
             case ("events.json",):
                 return _json(answers.events(self._reading, asked.pairs, self._now()))
+            case ("alerts.json",):
+                return _json(answers.alerts(self._reading, asked.pairs, self._now()))
             case ("sessions", last) if last != ".json":
                 return _json(answers.session(self._reading, _without_json(last), asked.pairs, self._now()))
             case ("sessions", _, "logs.json"):

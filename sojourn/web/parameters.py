@@ -223,9 +223,11 @@ def next_sessions(question: Question, rows: list[dict[str, Any]]) -> str | None:
     return encode_cursor(question.sort, None if value is None else str(value), last["project"], last["session_id"])
 
 
-def events(pairs: Sequence[tuple[str, str]], now: int) -> Question:
-    """The parameters of the list of events, for `events.sql`."""
+def events(pairs: Sequence[tuple[str, str]], now: int, only: str = "") -> Question:
+    """The parameters of the list of events, or of `only` those of one name, for `events.sql`."""
     given = _single(pairs, ("session_id", "project", "event", "since", "limit", "after"))
+    if only:
+        given["event"] = _choice("event", given.get("event", only), (only,))
     question = Question(limit=whole("limit", given.get("limit", "100"), MAX_LIMIT, 1))
     question.bound["limit"] = question.limit + 1
     for name, parameter in (("session_id", "session"), ("project", "project"), ("event", "event")):
@@ -234,9 +236,9 @@ def events(pairs: Sequence[tuple[str, str]], now: int) -> Question:
     if "since" in given:
         question.ask("since", since=parse_time("since", given["since"], now))
     if "after" in given:
-        time, project, session, segment, revision, event = decode_cursor(given["after"], (str, str, str, int, int, str))
+        time, project, session, segment, revision, event, reason = decode_cursor(given["after"], (str, str, str, int, int, str, str))
         question.ask("after", after_time=parse_time("after", time, now), after_project=project, after_id=session)
-        question.bound.update(after_segment=segment, after_revision=revision, after_event=event)
+        question.bound.update(after_segment=segment, after_revision=revision, after_event=event, after_reason=reason)
     return question
 
 
@@ -245,7 +247,7 @@ def next_events(question: Question, rows: list[dict[str, Any]]) -> str | None:
         return None
     del rows[question.limit :]
     last = rows[-1]
-    return encode_cursor(*(last[name] for name in ("time", "project", "session_id", "segment", "revision", "event")))
+    return encode_cursor(*(last[name] for name in ("time", "project", "session_id", "segment", "revision", "event", "reason")))
 
 
 def by_start(

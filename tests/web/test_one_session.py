@@ -195,6 +195,35 @@ def test_events(story: Store, web: httpx.Client) -> None:
     assert web.get("/events.json?after=xx").status_code == 400
 
 
+def test_alerts(web: httpx.Client, story: Store) -> None:
+    """Newest first; two that one revision brought are both there, and in parts each once."""
+    said = {"alert.severity": "critical", "alert.condition": "cost > 5", "alert.values": "cost=5.5"}
+    row = {"SessionId": "s", "Segment": 1, "Event": "session.alert", "Attributes": said, "Version": 9}
+    story.insert(
+        "session_event_rows",
+        *({**row, "Time": at(8), "Revision": 7, "Reason": name} for name in ("a", "b")),
+        {**row, "Time": at(9), "Revision": 8, "Reason": "a", "SessionId": "t"},
+    )
+    found = web.get("/alerts.json").json()
+    assert [(alert["session_id"], alert["name"], alert["severity"]) for alert in found["alerts"]] == [
+        ("t", "a", "critical"),
+        ("s", "b", "critical"),
+        ("s", "a", "critical"),
+    ]
+    assert found["alerts"][1] == {
+        "name": "b", "severity": "critical", "condition": "cost > 5", "values": "cost=5.5", "tenant": "", "project": "",
+        "session_id": "s", "segment": 1, "revision": 7, "time": "2025-12-31T23:00:08.000000000Z",
+    }  # fmt: skip
+    seen, after = [], ""
+    while after is not None:
+        part = web.get("/alerts.json", params={"limit": 1, "after": after}).json()
+        seen += part["alerts"]
+        after = part["next"]
+    assert seen == found["alerts"]
+    assert len(web.get("/alerts.json?session_id=t").json()["alerts"]) == 1
+    assert web.get("/alerts.json?event=session.end").status_code == 400
+
+
 def test_a_tree_of_spans_holds_every_span_once() -> None:
     """Also where parents are missing, form a loop, or name themselves, and where it is very deep."""
     parents = {"a": "", "b": "a", "c": "b", "d": "gone", "e": "f", "f": "e", "g": "g"}
