@@ -114,8 +114,8 @@ class Lane:
         """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval
         has passed since its first row."""
 
-    def push(self, signal: str, body: bytes | bytearray, content_type: str, arrival: int) -> None:
-        """Take a request in-process, as if it had been received (tests, receivers in Python).
+    def push(self, signal: str, body: bytes | bytearray, content_type: str, arrival: int, tenant: str = "") -> None:
+        """Take a request of a tenant in-process, as if it had been received (tests, receivers in Python).
 
         ValueError if it is bad, BlockingIOError if the lane is full."""
 
@@ -133,7 +133,7 @@ class Lane:
 
 @final
 class Shelf:
-    """Packed rows of recently touched traces, by 16-byte keys: two generations of at most `budget` bytes together, dropped whole."""
+    """Packed rows of recently touched traces, by 24-byte keys: two generations of at most `budget` bytes together, dropped whole."""
 
     def __new__(cls, budget: int) -> Shelf: ...
     def get(self, keys: bytes) -> tuple[bytes, bytes, bytearray, bytes, bytearray]:

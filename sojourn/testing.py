@@ -219,14 +219,14 @@ class Collector:
         self.clock.set(self.clock.now() + round(parse_duration(duration) * 1e9))
         self.settle()
 
-    def send(self, *spans: Span | bytes | ExportTraceServiceRequest, signal: str = "traces") -> None:
-        """One request with these spans, or requests as they are, as if they had just arrived. ValueError if they are bad."""
+    def send(self, *spans: Span | bytes | ExportTraceServiceRequest, signal: str = "traces", tenant: str = "") -> None:
+        """One request with these spans, or requests as they are, as if a tenant had just sent them. ValueError if they are bad."""
         told = [item for item in spans if isinstance(item, Span)]
         bodies = [item if isinstance(item, bytes) else item.SerializeToString() for item in spans if not isinstance(item, Span)]
         for body in [request(*told).SerializeToString(), *bodies] if told else bodies:
             for lane in self.service.lanes:
                 if signal in lane.paths:
-                    lane.queue.push(signal, body, "application/x-protobuf", self.clock.now())
+                    lane.queue.push(signal, body, "application/x-protobuf", self.clock.now(), tenant)
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until everything that was sent is stored and whatever was due has been done. AssertionError if that does not happen."""

@@ -63,7 +63,7 @@ fn round(signal: Signal, requests: &[&[u8]], plan: &Arc<Plan>, texts: &Arc<Texts
         while group.rows() < GROUP
             && let Some(request) = waiting.next()
         {
-            group.take(signal, request, ARRIVAL).expect("valid request");
+            group.take(signal, request, ARRIVAL, "").expect("valid request");
         }
         sum.spans += group.rows() as u64;
         sum.bytes += group.bytes() as u64;

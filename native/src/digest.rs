@@ -5,10 +5,22 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::values::{AnyValue, MAX_VALUE};
 
+/// So that no attribute adds the same as a tenant.
+const TENANT: u64 = 0x7465_6e61_6e74;
+
 /// A text as a part of a digest.
 #[inline]
 pub fn text(text: &[u8]) -> u64 {
     xxh3_64(text)
+}
+
+/// What a tenant adds to the digests of all that is its own; nothing for the one without a name.
+pub fn tenant(name: &str) -> u64 {
+    if name.is_empty() {
+        0
+    } else {
+        xxh3_64_with_seed(name.as_bytes(), TENANT)
+    }
 }
 
 /// A value as a part of a digest; `written` is its text, which is canonical unless it was cut.

@@ -83,6 +83,7 @@ fn record_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
     set(records, "Digest", facts, |fact, value| fact.digest = value as u64)?;
     let (traces, log_traces) = (Texted::of(records, "TraceId")?, Texted::of(records, "LogTrace")?);
     let spans = Texted::of(records, "SpanId")?;
+    let tenants = Texted::of(records, "Tenant")?;
     let mut numbers = HashMap::new();
     for (row, fact) in facts.iter_mut().enumerate() {
         let trace = match traces.get(row) {
@@ -90,7 +91,7 @@ fn record_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
             id => id,
         };
         let next = numbers.len() as u32;
-        fact.trace = *numbers.entry(trace).or_insert(next);
+        fact.trace = *numbers.entry((tenants.get(row), trace)).or_insert(next);
         (fact.span, fact.end) = (fact.digest, fact.start);
         fact.sent_end = sent(fact.start, fact.flags, fact.arrival);
         let alone = traces.get(row).is_empty(); // a span without its trace is none
@@ -105,10 +106,11 @@ fn span_ids(records: &RecordBatch, facts: &mut [Fact]) -> Result<(), String> {
         Texted::of(records, "SpanId")?,
         Texted::of(records, "ParentSpanId")?,
     );
+    let tenants = Texted::of(records, "Tenant")?;
     let mut numbers = HashMap::new();
     for (row, fact) in facts.iter_mut().enumerate() {
         let next = numbers.len() as u32;
-        fact.trace = *numbers.entry(traces.get(row)).or_insert(next);
+        fact.trace = *numbers.entry((tenants.get(row), traces.get(row))).or_insert(next);
         fact.span = unhex(spans.get(row));
         fact.parent = unhex(parents.get(row));
     }

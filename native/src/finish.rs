@@ -42,7 +42,7 @@ pub fn batch(columns: Columns) -> Result<RecordBatch, ArrowError> {
         link_spans,
         link_states,
         link_attributes,
-        codes(vec![0; rows], &[""])?, // Tenant: until there is authentication
+        columns.tenants.finish(rows)?,
         columns.projects.finish()?,
         columns.sessions.finish()?,
         Arc::new(UInt8Array::from(facts.id_class)),

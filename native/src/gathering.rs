@@ -71,9 +71,17 @@ impl Gathering {
     }
 
     /// Adds one request. On Err everything is as before.
-    pub fn take(&mut self, settings: &Settings, signal: Signal, body: &[u8], arrival: i64, wait: bool) -> Result<Receipt, Refusal> {
+    pub fn take(
+        &mut self,
+        settings: &Settings,
+        signal: Signal,
+        body: &[u8],
+        arrival: i64,
+        tenant: &str,
+        wait: bool,
+    ) -> Result<Receipt, Refusal> {
         let (taken, rows) = match &mut self.content.group {
-            Some(group) => decode(group, signal, body, arrival)?,
+            Some(group) => decode(group, signal, body, arrival, tenant)?,
             None => count(settings.raw, signal, body)?,
         };
         if rows == 0 {
@@ -95,10 +103,10 @@ impl Gathering {
     }
 }
 
-fn decode(group: &mut Group, signal: Signal, body: &[u8], arrival: i64) -> Result<(Taken, usize), Refusal> {
+fn decode(group: &mut Group, signal: Signal, body: &[u8], arrival: i64, tenant: &str) -> Result<(Taken, usize), Refusal> {
     let before = group.rows();
     // A defect in decoding must cost this request only, not the lane, whose lock is held here.
-    let taken = catch_unwind(AssertUnwindSafe(|| group.take(signal, body, arrival)))
+    let taken = catch_unwind(AssertUnwindSafe(|| group.take(signal, body, arrival, tenant)))
         .map_err(|_| Refusal::Never("decoding failed: this is a defect of the collector, please report it".into()))??;
     Ok((taken, group.rows().saturating_sub(before)))
 }

@@ -12,6 +12,7 @@ use crate::maps::{Attributes, Resources};
 use crate::metrics::{self, Metrics};
 use crate::parts::{Events, Facets, Links, Traces};
 use crate::schema::{Fact, KINDS};
+use crate::tenants::Tenants;
 use crate::texts::Texts;
 use crate::traces;
 use crate::wire::{Bad, Signal};
@@ -42,6 +43,7 @@ pub struct Group {
 pub struct Columns {
     pub facts: Vec<Fact>,
     pub totals: Vec<i64>,
+    pub tenants: Tenants,
     pub traces: Traces,
     pub states: Text,
     pub names: Dict,
@@ -83,18 +85,18 @@ impl Group {
         }
     }
 
-    /// Decodes a request behind the others. All or nothing: on an error the group is as before. `arrival` in ns since 1970.
-    pub fn take(&mut self, signal: Signal, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+    /// Decodes a request of a tenant behind the others. All or nothing: on an error the group is as before. `arrival` in ns since 1970.
+    pub fn take(&mut self, signal: Signal, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Bad> {
         match signal {
-            Signal::Traces => self.take_traces(body, arrival),
-            Signal::Logs => self.take_logs(body, arrival),
-            Signal::Metrics => self.take_metrics(body, arrival),
+            Signal::Traces => self.take_traces(body, arrival, tenant),
+            Signal::Logs => self.take_logs(body, arrival, tenant),
+            Signal::Metrics => self.take_metrics(body, arrival, tenant),
         }
     }
 
-    fn take_traces(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+    fn take_traces(&mut self, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Bad> {
         let mark = self.columns.mark();
-        match traces::decode(&self.plan, &mut self.columns, body, arrival) {
+        match traces::decode(&self.plan, &mut self.columns, body, arrival, tenant) {
             Ok(taken) => {
                 self.columns.remember(&mark, &self.texts);
                 Ok(taken)
@@ -106,10 +108,10 @@ impl Group {
         }
     }
 
-    fn take_logs(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+    fn take_logs(&mut self, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Bad> {
         let logs = self.logs.get_or_insert_default();
         let mark = logs.mark();
-        match logs::decode(&self.plan, logs, body, arrival) {
+        match logs::decode(&self.plan, logs, body, arrival, tenant) {
             Ok(taken) => {
                 logs.remember(&mark, &self.texts);
                 Ok(taken)
@@ -121,10 +123,10 @@ impl Group {
         }
     }
 
-    fn take_metrics(&mut self, body: &[u8], arrival: i64) -> Result<Taken, Bad> {
+    fn take_metrics(&mut self, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Bad> {
         let metrics = self.metrics.get_or_insert_default();
         let mark = metrics.mark();
-        metrics::decode(&self.plan, metrics, body, arrival).map_err(|broken| {
+        metrics::decode(&self.plan, metrics, body, arrival, tenant).map_err(|broken| {
             metrics.truncate(&mark);
             broken.into()
         })
@@ -164,6 +166,7 @@ impl Group {
 /// Lengths of everything, to go back to.
 pub struct Mark {
     rows: usize,
+    tenants: (usize, u32),
     traces: u32,
     resources: (usize, u32, u32),
     attributes: (usize, u32),
@@ -181,6 +184,7 @@ impl Columns {
         Self {
             facts: Vec::new(),
             totals: Vec::new(),
+            tenants: Tenants::default(),
             traces: Traces::default(),
             states: Text::default(),
             names: Dict::new(),
@@ -259,6 +263,7 @@ impl Columns {
     pub fn mark(&self) -> Mark {
         Mark {
             rows: self.facts.len(),
+            tenants: self.tenants.mark(),
             traces: self.traces.len(),
             resources: self.resources.mark(),
             attributes: self.attributes.mark(),
@@ -273,6 +278,7 @@ impl Columns {
     fn truncate(&mut self, mark: &Mark) {
         self.facts.truncate(mark.rows);
         self.totals.truncate(mark.rows);
+        self.tenants.truncate(mark.tenants);
         self.traces.truncate(mark.traces);
         self.states.truncate(mark.rows);
         self.span_kinds.truncate(mark.rows);
@@ -308,7 +314,7 @@ impl Columns {
 
     pub fn bytes(&self) -> usize {
         let fixed = self.facts.len() * (Fact::SIZE + 16) + self.traces.bytes();
-        let texts = self.states.bytes() + self.messages.bytes() + self.keys.bytes();
+        let texts = self.tenants.bytes() + self.states.bytes() + self.messages.bytes() + self.keys.bytes();
         let maps = self.resources.bytes() + self.attributes.bytes();
         let lists = self.events.bytes() + self.links.bytes() + self.facets.bytes();
         fixed + texts + maps + lists + self.dicts().map(Dict::bytes).iter().sum::<usize>()

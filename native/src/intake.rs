@@ -95,10 +95,10 @@ impl Intake {
         !self.lanes[signal as usize].iter().any(|lane| lane.is_nearly_full())
     }
 
-    /// Gives one request (protobuf, decompressed) to all lanes of its signal. The caller waits for the verdicts, without the body.
-    pub fn put(&self, signal: Signal, transport: Transport, body: &[u8]) -> Result<(Taken, Vec<Verdict>), Refusal> {
+    /// Gives one request (protobuf, decompressed) of a tenant to all lanes of its signal. The caller waits for the verdicts, without the body.
+    pub fn put(&self, signal: Signal, transport: Transport, tenant: &str, body: &[u8]) -> Result<(Taken, Vec<Verdict>), Refusal> {
         let arrival = self.clock.now();
-        let result = self.put_into_lanes(signal, body, arrival);
+        let result = self.put_into_lanes(signal, body, arrival, tenant);
         let meters = &self.meters;
         meters.bytes(signal, transport, body.len());
         match &result {
@@ -109,7 +109,7 @@ impl Intake {
         result
     }
 
-    fn put_into_lanes(&self, signal: Signal, body: &[u8], arrival: i64) -> Result<(Taken, Vec<Verdict>), Refusal> {
+    fn put_into_lanes(&self, signal: Signal, body: &[u8], arrival: i64, tenant: &str) -> Result<(Taken, Vec<Verdict>), Refusal> {
         let lanes = &self.lanes[signal as usize];
         if lanes.len() > 1 {
             // One lane taking what another refuses would be sent again, and stored twice by the first.
@@ -118,7 +118,7 @@ impl Intake {
         let mut best: Option<Taken> = None;
         let mut verdicts = Vec::new();
         for lane in lanes {
-            let receipt = lane.put(signal, body, arrival, self.wait)?;
+            let receipt = lane.put(signal, body, arrival, tenant, self.wait)?;
             verdicts.extend(receipt.verdict);
             if best.as_ref().is_none_or(|best| receipt.taken.rejected < best.rejected) {
                 best = Some(receipt.taken);

@@ -97,7 +97,7 @@ impl Lane {
     }
 
     /// Takes one request, all or nothing. With `wait` the receipt has the outcome of the group.
-    pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, wait: bool) -> Result<Receipt, Refusal> {
+    pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, tenant: &str, wait: bool) -> Result<Receipt, Refusal> {
         let mut queue = self.lock();
         self.check_room(&queue, body.len())?;
         let mut gathering = match queue.gathering.take() {
@@ -105,7 +105,7 @@ impl Lane {
             None => Gathering::begin(&self.settings),
         };
         let first = gathering.rows() == 0;
-        let receipt = gathering.take(&self.settings, signal, body, arrival, wait);
+        let receipt = gathering.take(&self.settings, signal, body, arrival, tenant, wait);
         self.put_back(&mut queue, gathering, first);
         receipt
     }

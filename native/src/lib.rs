@@ -29,6 +29,7 @@ mod signal;
 pub mod slots;
 mod sources;
 mod telling;
+mod tenants;
 pub mod texts;
 mod traces;
 pub mod trees;

@@ -28,9 +28,11 @@ use crate::wire::{Broken, Fields, each, last, merged};
 const KNOWN: u32 = 0b1_1111_0110_1110;
 
 /// Adds the records of a request to the columns. On an error they hold a part of it, which the caller cuts off.
-pub fn decode(plan: &Plan, logs: &mut Logs, body: &[u8], arrival: i64) -> Result<Taken, Broken> {
+pub fn decode(plan: &Plan, logs: &mut Logs, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Broken> {
+    logs.begin(tenant);
     let mut request = Request {
         plan,
+        tenant,
         limit: bounds::memory(logs.bytes(), body.len()),
         logs,
         found: Found::default(),
@@ -47,6 +49,7 @@ pub fn decode(plan: &Plan, logs: &mut Logs, body: &[u8], arrival: i64) -> Result
 
 struct Request<'a, 'g> {
     plan: &'g Plan,
+    tenant: &'g str,
     logs: &'g mut Logs,
     found: Found<'a>,
     window: Window,
@@ -94,7 +97,7 @@ impl Told<'_> {
 impl<'a> Request<'a, '_> {
     fn resource_logs(&mut self, message: &'a [u8]) -> Result<(), Broken> {
         let resource = merged(message, 1)?;
-        let owner = self.logs.sources.owner(self.plan, &resource)?;
+        let owner = self.logs.sources.owner(self.plan, self.tenant, &resource)?;
         let url = last(message, 3)?;
         each(message, 2, |scope_logs| self.scope_logs(&owner, url, scope_logs))
     }

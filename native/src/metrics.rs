@@ -23,9 +23,10 @@ use crate::sources::Owner;
 use crate::wire::{Broken, Fields, each, last, merged};
 
 /// Adds the points of a request to the columns. On an error they hold a part of it, which the caller cuts off.
-pub fn decode(plan: &Plan, metrics: &mut Metrics, body: &[u8], arrival: i64) -> Result<Taken, Broken> {
+pub fn decode(plan: &Plan, metrics: &mut Metrics, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Broken> {
     let mut request = Request {
         plan,
+        tenant,
         limit: bounds::memory(metrics.bytes(), body.len()),
         metrics,
         found: Found::default(),
@@ -41,6 +42,7 @@ pub fn decode(plan: &Plan, metrics: &mut Metrics, body: &[u8], arrival: i64) -> 
 
 struct Request<'a, 'g> {
     plan: &'g Plan,
+    tenant: &'g str,
     metrics: &'g mut Metrics,
     found: Found<'a>,
     window: Window,
@@ -82,7 +84,7 @@ impl<'a> Data<'a> {
 impl<'a> Request<'a, '_> {
     fn resource_metrics(&mut self, message: &'a [u8]) -> Result<(), Broken> {
         let resource = merged(message, 1)?;
-        let owner = self.metrics.sources.owner(self.plan, &resource)?;
+        let owner = self.metrics.sources.owner(self.plan, self.tenant, &resource)?;
         let resource_url = last(message, 3)?;
         each(message, 2, |scope_metrics| {
             let mut scope = Scope {

@@ -13,15 +13,25 @@ use crate::maps::Attributes;
 use crate::schema::Facet;
 use crate::texts::hash;
 
-/// The distinct trace ids of a group, numbered in order of appearance.
+/// The distinct traces of a group, known by tenant and id, numbered in order of appearance.
 #[derive(Default)]
 pub struct Traces {
-    ids: Vec<[u8; 16]>,
+    ids: Vec<(u32, [u8; 16])>,
     table: HashTable<u32>,
+    /// Whose spans are read now.
+    tenant: u32,
+    /// Of this tenant.
     last: Option<([u8; 16], u32)>,
 }
 
 impl Traces {
+    /// The traces from now on are those of this tenant.
+    pub fn begin(&mut self, tenant: u32) {
+        if self.tenant != tenant {
+            (self.tenant, self.last) = (tenant, None);
+        }
+    }
+
     /// The number of a trace; spans of one trace usually come together.
     #[inline]
     pub fn number(&mut self, id: [u8; 16]) -> u32 {
@@ -32,12 +42,12 @@ impl Traces {
     }
 
     fn other(&mut self, id: [u8; 16]) -> u32 {
-        let ids = &mut self.ids;
-        let found = self.table.find(hash(&id), |&number| ids[number as usize] == id).copied();
+        let (ids, key) = (&mut self.ids, (self.tenant, id));
+        let found = self.table.find(hash(&id), |&number| ids[number as usize] == key).copied();
         let number = found.unwrap_or_else(|| {
             let number = ids.len() as u32;
-            ids.push(id);
-            self.table.insert_unique(hash(&id), number, |&number| hash(&ids[number as usize]));
+            ids.push(key);
+            self.table.insert_unique(hash(&id), number, |&number| hash(&ids[number as usize].1));
             number
         });
         self.last = Some((id, number));
@@ -50,7 +60,7 @@ impl Traces {
 
     pub fn truncate(&mut self, len: u32) {
         for number in len..self.len() {
-            if let Ok(entry) = self.table.find_entry(hash(&self.ids[number as usize]), |&other| other == number) {
+            if let Ok(entry) = self.table.find_entry(hash(&self.ids[number as usize].1), |&other| other == number) {
                 entry.remove();
             }
         }
@@ -59,13 +69,13 @@ impl Traces {
     }
 
     pub fn bytes(&self) -> usize {
-        54 * self.ids.len()
+        58 * self.ids.len()
     }
 
     /// The dictionary of ids in hex.
     pub fn finish(&self) -> Result<ArrayRef, ArrowError> {
         let mut texts = Text::default();
-        for id in &self.ids {
+        for (_, id) in &self.ids {
             hex(id, &mut texts.values);
             texts.close();
         }

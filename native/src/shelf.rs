@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 /// What an entry costs beside its bytes: key, tag, block, bounds and the free places of the table.
-const OVERHEAD: usize = 96;
+const OVERHEAD: usize = 104;
 
-pub type Key = [u8; 16];
+pub type Key = [u8; 24];
 
 /// The rows and facets of many traces: what was put together lies together, and nothing is copied per trace.
 pub struct Block {
@@ -124,12 +124,12 @@ mod tests {
             facets: numbers.into(),
         };
         let entries = numbers.iter().enumerate();
-        let entries = entries.map(|(at, number)| ([*number; 16], tag, (at + 1) * rows.len(), at + 1));
+        let entries = entries.map(|(at, number)| ([*number; 24], tag, (at + 1) * rows.len(), at + 1));
         shelf.put(block, entries, stamp)
     }
 
     fn found(shelf: &Shelf, number: u8) -> Option<(u64, &[u8], &[u8])> {
-        shelf.get(&[number; 16]).map(|found| (found.tag, found.rows, found.facets))
+        shelf.get(&[number; 24]).map(|found| (found.tag, found.rows, found.facets))
     }
 
     #[test]
@@ -157,12 +157,12 @@ mod tests {
     fn the_older_generation_goes_whole_and_is_named() {
         let mut shelf = Shelf::new(2 * (OVERHEAD + 10));
         assert!(put(&mut shelf, &[1], 0, &[0; 11], 50).is_none());
-        assert!(put(&mut shelf, &[2], 0, &[0; 11], 40).is_some_and(|gone| gone.keys == [[1; 16]] && gone.stamp == 50));
+        assert!(put(&mut shelf, &[2], 0, &[0; 11], 40).is_some_and(|gone| gone.keys == [[1; 24]] && gone.stamp == 50));
         assert!(found(&shelf, 1).is_none() && found(&shelf, 2).is_some());
         assert!(
             put(&mut shelf, &[2], 0, &[0; 11], 30).is_none(),
             "touched again: young once more, so not gone"
         );
-        assert!(put(&mut shelf, &[3], 0, &[0; 11], 20).is_some_and(|gone| gone.keys == [[2; 16]] && gone.stamp == 30));
+        assert!(put(&mut shelf, &[3], 0, &[0; 11], 20).is_some_and(|gone| gone.keys == [[2; 24]] && gone.stamp == 30));
     }
 }

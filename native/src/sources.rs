@@ -33,13 +33,17 @@ pub struct Owner {
     pub project_key: u32,
     /// Session id, and whether it was shortened.
     pub session: Option<(Vec<u8>, bool)>,
-    /// Of its attributes.
+    pub tenant: u32,
+    /// Of its tenant and its attributes.
     pub digest: u64,
 }
 
 impl Owner {
-    pub fn read(plan: &Plan, mut names: Names<'_>, message: &[u8]) -> Result<Self, Broken> {
-        let mut owner = Self::default();
+    pub fn read(plan: &Plan, mut names: Names<'_>, tenant: &str, message: &[u8]) -> Result<Self, Broken> {
+        let mut owner = Self {
+            digest: digest::tenant(tenant),
+            ..Self::default()
+        };
         names.resources.start();
         let mut text = Vec::new();
         each(message, 1, |pair| {
@@ -52,7 +56,7 @@ impl Owner {
         if let Project::Value(name) = &plan.project {
             owner.project = names.projects.intern(name.as_bytes());
         }
-        let project_key = [b"\0", names.projects.get(owner.project)].concat();
+        let project_key = [tenant.as_bytes(), b"\0", names.projects.get(owner.project)].concat();
         owner.project_key = names.keys.intern(&project_key);
         Ok(owner)
     }
@@ -97,6 +101,7 @@ pub struct Source {
 pub struct Sources {
     all: Vec<Source>,
     resources: Resources,
+    tenants: Words,
     pub services: Words,
     projects: Words,
     urls: Words,
@@ -112,6 +117,7 @@ pub struct SourcesMark {
     all: usize,
     resources: (usize, u32, u32),
     scope_attributes: (usize, u32, u32),
+    tenants: u32,
     pub services: u32,
     projects: u32,
     urls: u32,
@@ -125,6 +131,7 @@ impl Default for Sources {
         Self {
             all: Vec::new(),
             resources: Resources::default(),
+            tenants: Words::with_empty(),
             services: Words::with_empty(),
             projects: Words::with_empty(),
             urls: Words::with_empty(),
@@ -137,14 +144,16 @@ impl Default for Sources {
 }
 
 impl Sources {
-    pub fn owner(&mut self, plan: &Plan, message: &[u8]) -> Result<Arc<Owner>, Broken> {
+    pub fn owner(&mut self, plan: &Plan, tenant: &str, message: &[u8]) -> Result<Arc<Owner>, Broken> {
         let names = Names {
             resources: &mut self.resources,
             services: &mut self.services,
             projects: &mut self.projects,
             keys: &mut self.keys,
         };
-        Ok(Arc::new(Owner::read(plan, names, message)?))
+        let mut owner = Owner::read(plan, names, tenant, message)?;
+        owner.tenant = self.tenants.intern(tenant.as_bytes());
+        Ok(Arc::new(owner))
     }
 
     /// Adds a source: a resource that was read, a scope that is read now, and the URLs of their schemas. Gives its number.
@@ -201,6 +210,7 @@ impl Sources {
             all: self.all.len(),
             resources: self.resources.mark(),
             scope_attributes: self.scope_attributes.mark(),
+            tenants: self.tenants.len(),
             services: self.services.len(),
             projects: self.projects.len(),
             urls: self.urls.len(),
@@ -214,6 +224,7 @@ impl Sources {
         self.all.truncate(mark.all);
         self.resources.truncate(mark.resources);
         self.scope_attributes.truncate(mark.scope_attributes);
+        self.tenants.truncate(mark.tenants);
         self.services.truncate(mark.services);
         self.projects.truncate(mark.projects);
         self.urls.truncate(mark.urls);
@@ -230,7 +241,15 @@ impl Sources {
     }
 
     pub fn bytes(&self) -> usize {
-        let words = [&self.services, &self.projects, &self.urls, &self.scopes, &self.versions, &self.keys];
+        let words = [
+            &self.tenants,
+            &self.services,
+            &self.projects,
+            &self.urls,
+            &self.scopes,
+            &self.versions,
+            &self.keys,
+        ];
         let maps = self.resources.bytes() + self.scope_attributes.bytes();
         self.all.len() * size_of::<Source>() + maps + words.iter().map(|words| words.bytes()).sum::<usize>()
     }
@@ -244,6 +263,7 @@ impl Sources {
 
     pub fn finish(self) -> Result<Finished, ArrowError> {
         Ok(Finished {
+            tenants: self.tenants.finish()?,
             services: self.services.finish()?,
             projects: self.projects.finish()?,
             urls: self.urls.finish()?,
@@ -259,6 +279,7 @@ impl Sources {
 /// Sources whose words are arrays, shared by all tables.
 pub struct Finished {
     all: Vec<Source>,
+    tenants: ArrayRef,
     services: ArrayRef,
     projects: ArrayRef,
     urls: ArrayRef,
@@ -287,6 +308,7 @@ impl Finished {
             ("ScopeDroppedAttrCount", Arc::new(dropped)),
             ("ScopeSchemaUrl", words(&self.urls, |source| source.scope_url)?),
             ("ServiceName", words(&self.services, |source| source.owner.service)?),
+            ("Tenant", words(&self.tenants, |source| source.owner.tenant)?),
             ("Project", words(&self.projects, |source| source.owner.project)?),
         ])
     }

@@ -23,10 +23,13 @@ const MAX_LINKS: usize = 1024;
 const KNOWN: u32 = 0b1010_1011_1111_1110;
 
 /// Adds the spans of a request to the columns. On an error they hold a part of it, which the caller cuts off.
-pub fn decode(plan: &Plan, columns: &mut Columns, body: &[u8], arrival: i64) -> Result<Taken, Broken> {
+pub fn decode(plan: &Plan, columns: &mut Columns, body: &[u8], arrival: i64, tenant: &str) -> Result<Taken, Broken> {
+    let number = columns.tenants.begin(tenant, columns.facts.len());
+    columns.traces.begin(number);
     let limit = bounds::memory(columns.bytes(), body.len());
     let mut request = Request {
         plan,
+        tenant,
         columns,
         found: Found::default(),
         marks: Marks::default(),
@@ -41,6 +44,7 @@ pub fn decode(plan: &Plan, columns: &mut Columns, body: &[u8], arrival: i64) -> 
 
 struct Request<'a, 'g> {
     plan: &'g Plan,
+    tenant: &'g str,
     columns: &'g mut Columns,
     found: Found<'a>,
     marks: Marks<'a>,
@@ -108,7 +112,7 @@ impl<'a> Request<'a, '_> {
         let mut digest = Xxh3::new();
         digest.update(message);
         Ok(Source {
-            owner: Owner::read(self.plan, names, message)?,
+            owner: Owner::read(self.plan, names, self.tenant, message)?,
             scope: 0,
             scope_version: 0,
             digest,

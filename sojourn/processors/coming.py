@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from sojourn.schema import FLAGS
 from sojourn.sessions.order import where
-from sojourn.sessions.packed import FACET, SPAN_FACET, Keys, Rows, concat, filled, flat, owners, take, trace_keys, view
+from sojourn.sessions.packed import FACET, SPAN_FACET, U64, Keys, Rows, concat, filled, flat, owners, take, trace_keys, view
 from sojourn.sessions.shelf import Block
+from sojourn.sessions.tenants import with_tenants
 
 
 class Came(NamedTuple):
@@ -40,24 +41,25 @@ def traceless(records: pa.RecordBatch) -> Any:
     return filled(records.column("LogTrace")) * np.uint32(FLAGS["traceless"])
 
 
-def of_traces(ids: pa.Array, facts: Rows, facets: Rows) -> Came:
+def of_traces(ids: pa.Array, tenants: U64, facts: Rows, facets: Rows) -> Came:
     """Rows by the traces they belong to, without those that belong to none."""
     some = filled(ids)
+    keys = with_tenants(trace_keys(ids), tenants.compress(some))
     if some.all():
-        return Came(trace_keys(ids), facts, facets)
+        return Came(keys, facts, facets)
     number = np.cumsum(some) - 1
     parts = []
     for rows in (facts, facets):
         mine = take(rows, where(some.take(rows["trace"])))
         mine["trace"] = number.take(mine["trace"])
         parts.append(mine)
-    return Came(trace_keys(ids), *parts)
+    return Came(keys, *parts)
 
 
 def alone(key: bytes, block: Block) -> Came:
     """Spans of one trace."""
     block.facts["trace"], block.facets["trace"] = 0, 0
-    return Came(np.frombuffer(key, ">u8").reshape(1, 2), *block)
+    return Came(np.frombuffer(key, ">u8").reshape(1, 3), *block)
 
 
 def span_facets(lists: pa.Array, facts: Rows) -> Rows:

@@ -65,7 +65,8 @@ class Fold:
         assert host.texts is not None
         self._texts, self._prices = host.texts, prices
         self._clock, self._versions = host.clock, Versions()
-        self._recall = Recall(host, memory)
+        self._telling = host.telling or Telling()
+        self._recall = Recall(host, memory, self._telling.tenants)
         self._came: list[Came] = []
         self._waiting: dict[bytes, list[Block]] = {}
         """New spans of large traces, not folded yet."""
@@ -73,9 +74,8 @@ class Fold:
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
         self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
-        self._telling = host.telling or Telling()
         self._logs = Logs(host.texts, self._telling)
-        self._keys: Keys = np.empty((0, 2), ">u8")
+        self._keys: Keys = np.empty((0, 3), ">u8")
         """Of the traces that are folded now."""
 
     def take(self, records: pa.RecordBatch) -> pa.RecordBatch:
@@ -96,7 +96,8 @@ class Fold:
         if self._price(facts, records):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
         facets = span_facets(records.column("_facets"), facts)
-        self._came.append(of_traces(traces.dictionary, facts, facets))
+        tenants = self._telling.tenants.of_traces(records.column("Tenant"), facts, len(traces.dictionary), self._texts)
+        self._came.append(of_traces(traces.dictionary, tenants, facts, facets))
         return records
 
     def settle(self) -> pa.RecordBatch | None:
@@ -114,7 +115,7 @@ class Fold:
             return None
         keys = list(self._waiting)
         waiting = [alone(key, block) for key, blocks in self._waiting.items() for block in blocks]
-        again = Came(np.frombuffer(b"".join(asked), ">u8").reshape(-1, 2), np.empty(0, FACT), np.empty(0, SPAN_FACET))
+        again = Came(np.frombuffer(b"".join(asked), ">u8").reshape(-1, 3), np.empty(0, FACT), np.empty(0, SPAN_FACET))
         self._staged.append(Staged(folded=keys, asked=asked))
         return self._fold(together([*waiting, again]), again=set(asked))
 
@@ -191,9 +192,9 @@ class Fold:
         gone, left_session = self._gone(touched, folded, numbers, before)
         if not len(told) and not len(gone):
             return None
-        traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers.take(cells.trace)].T
+        traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers.take(cells.trace), :2].T
         left, first = np.zeros(len(gone), TRACE), groups.first.take(gone)
-        left["trace_hi"], left["trace_lo"] = touched.keys[numbers.take(gone)].T
+        left["trace_hi"], left["trace_lo"] = touched.keys[numbers.take(gone), :2].T
         for name in ("start", "end", "arrival"):
             left[name] = folded.facts[name].take(first)
         left["session"], left["deleted"], left["cost"] = left_session, 1, -1

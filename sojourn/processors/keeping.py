@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +25,11 @@ from sojourn.sessions.marked import mark_records
 from sojourn.sessions.names import keys_of, name_columns, pick
 from sojourn.sessions.order import where
 from sojourn.sessions.overrides import Book
-from sojourn.sessions.packed import U64, Mask
+from sojourn.sessions.packed import U64, Keys, Mask, Rows, take
 from sojourn.sessions.requests import Mark
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.telling import Telling, untrue
+from sojourn.sessions.tenants import with_tenants
 
 log = logging.getLogger(__name__)
 _LIMITED: Final = np.uint32(FLAGS["limited"])
@@ -107,7 +108,7 @@ class Keeping:
         after = Known.nothing(len(touched.keys))
         after.revision[:], after.folded[:], after.rows[:] = touched.before.revision + np.uint64(1), now, gathered.counts
         batches = self._told(touched, gathered, active, after, version, now) if len(active.rows) else []
-        self._memory.staged.append(_staged(touched, gathered, active, after, self._memory.telling))
+        self._memory.staged.append(_staged(touched, gathered, active, after, self._memory.telling, self._texts))
         self._keep_unseen(touched, after)
         unheard = (active.counts == 0) & (gathered.counts > 0)
         return _vanished(touched.names, touched.before, after, unheard, version) + batches
@@ -173,11 +174,18 @@ class Keeping:
             self._warned = True
 
 
-def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known, telling: Telling) -> Staged:
+def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known, telling: Telling, texts: Any) -> Staged:
     gone = (active.counts == 0) | (after.state == ENDED)
     told, wrong = untrue(gathered.facets, gathered.facet_row, gathered.rows["session"], telling)
-    ids = np.stack([gathered.rows[half].take(wrong) for half in ("trace_hi", "trace_lo")], axis=1).astype(">u8") if len(wrong) else None
-    return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.crowded, touched.digests, told, ids)
+    traces = _keys(touched, take(gathered.rows, wrong), telling, texts) if len(wrong) else None
+    return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.crowded, touched.digests, told, traces)
+
+
+def _keys(touched: Touched, rows: Rows, telling: Telling, texts: Any) -> Keys:
+    """The keys of the traces of these rows."""
+    tenants = telling.tenants.codes(touched.names.column("Tenant"), texts)
+    ids = np.stack([rows["trace_hi"], rows["trace_lo"]], axis=1)
+    return with_tenants(ids, tenants.take(np.searchsorted(touched.keys, rows["session"])))
 
 
 def _note(after: Known, told: Answer, rules: Rules) -> None:

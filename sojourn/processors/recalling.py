@@ -11,9 +11,14 @@ from sojourn.component import Host
 from sojourn.processors.coming import Came, span_facets, traceless
 from sojourn.schema import FLAGS
 from sojourn.sessions.cells import is_record
-from sojourn.sessions.packed import FACT, U64, Index, Keys, Mask, Rows, concat, copy, hashes, view
+from sojourn.sessions.order import where
+from sojourn.sessions.packed import FACT, U64, Index, Keys, Mask, Rows, concat, copy, hashes, take, view
 from sojourn.sessions.seen import Seen
 from sojourn.sessions.shelf import Kept, Shelf
+from sojourn.sessions.tenants import Tenants
+
+_NONE = 0xFFFFFFFF
+"""The number of a trace that is none of those that are folded."""
 
 
 @dataclass(slots=True)
@@ -36,9 +41,9 @@ class Touched:
 class Recall:
     """The shelf of recently touched traces, the filter of those that may be stored, and the way back from the database."""
 
-    def __init__(self, host: Host, memory: int) -> None:
+    def __init__(self, host: Host, memory: int, tenants: Tenants) -> None:
         assert host.texts is not None
-        self._texts, self._history = host.texts, host.history
+        self._texts, self._history, self._tenants = host.texts, host.history, tenants
         self._restored = host.history is None
         self._seen: Seen | None = None
         self._shelf = Shelf(memory, self._forget)
@@ -93,24 +98,32 @@ class Recall:
     def stored(self, touched: Touched, numbers: Index) -> Touched:
         """Add what the database holds of these traces."""
         assert self._history is not None
-        wanted = {touched.keys[number].tobytes().hex(): number for number in numbers.tolist()}
+        wanted = self._named(touched.keys, numbers)
         touched.recalled[numbers] = True
-        for table in (self._history.spans(list(wanted)), self._history.records(list(wanted))):
+        ids = list(dict.fromkeys(trace for _, trace in wanted))
+        for table in (self._history.spans(ids), self._history.records(ids)):
             if len(table):
                 facts, facets = self._stored_facts(table, wanted)
                 touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
                 touched.fresh += len(facts)
-        rows = self._history.trace_rows_of_traces(list(wanted))
+        rows = self._history.trace_rows_of_traces(ids)
         for tenant, project, session, trace, spans in zip(
             *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
         ):
+            if (number := wanted.get((tenant, trace))) is None:
+                continue
             code = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
-            touched.stored.append((wanted[trace], code))
+            touched.stored.append((number, code))
             if spans:
-                touched.session[wanted[trace]] = code
+                touched.session[number] = code
         return touched
 
-    def _stored_facts(self, table: pa.Table, wanted: dict[str, int]) -> tuple[Rows, Rows]:
+    def _named(self, keys: Keys, numbers: Index) -> dict[tuple[str, str], int]:
+        """These traces by tenant and id, as they are stored."""
+        return {(self._tenants.name(int(keys[number, 2])), keys[number, :2].tobytes().hex()): number for number in numbers.tolist()}
+
+    def _stored_facts(self, table: pa.Table, wanted: dict[tuple[str, str], int]) -> tuple[Rows, Rows]:
+        """Rows of these traces; others of the table have the id of one of them, but are another tenant's."""
         from sojourn import _native
 
         batch = table.combine_chunks().to_batches()[0]
@@ -120,8 +133,11 @@ class Recall:
         if "LogTrace" in batch.schema.names:
             facts["flags"] |= traceless(batch)
             trace = [mine or other for mine, other in zip(batch.column("LogTrace").to_pylist(), trace, strict=True)]
-        facts["trace"] = [wanted[each] for each in trace]
-        return facts, span_facets(packed.column("_facets"), facts)
+        facts["trace"] = [wanted.get(each, _NONE) for each in zip(batch.column("Tenant").to_pylist(), trace, strict=True)]
+        facets = span_facets(packed.column("_facets"), facts)
+        if (others := facts["trace"] == _NONE).any():
+            facts, facets = take(facts, where(~others)), take(facets, where(facets["trace"] != _NONE))
+        return facts, facets
 
     def _forget(self, gone: Keys, newest: int) -> None:
         """Spans of these traces are in the database only from now on."""
@@ -130,7 +146,7 @@ class Recall:
 
 
 def _trace_hashes(keys: Keys) -> U64:
-    """A number per trace id, for the filter."""
-    hi, lo = keys.astype(np.uint64).T
-    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo
+    """A number per trace, for the filter."""
+    hi, lo, tenant = keys.astype(np.uint64).T
+    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo ^ tenant
     return out

@@ -23,7 +23,7 @@ def name_missing(main: U64, tops: Rows, keys: Keys, rule: Mapping[str, Any], tex
     top = tops[lost]
     heads = [text or "\0" for text in pa.array(texts.lookup(np.ascontiguousarray(top["project"]))).to_pylist()]
     if rule["missing_id"] == "trace":
-        names = trace_ids(*keys[lost].T).to_pylist()
+        names = trace_ids(*keys[lost, :2].T).to_pylist()
     else:
         parts = [pa.array(texts.lookup(np.ascontiguousarray(top[field]))).to_pylist() for field in rule["gap_attributes"]]
         names = ["|".join(text or "" for text in each) if any(each) else "" for each in zip(*parts, strict=True)]

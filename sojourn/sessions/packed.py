@@ -16,7 +16,7 @@ U64 = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
-"""Trace ids as two big-endian numbers each, shape (n, 2)."""
+"""Traces as big-endian numbers: the two halves of the id, shape (n, 2); with the hash of the tenant behind them (n, 3)."""
 
 FACT: np.dtype[np.void] = np.dtype(list(schema.FACT))
 FACET: np.dtype[np.void] = np.dtype(list(schema.FACET))

@@ -78,7 +78,7 @@ class Shelf:
         )
         if gone is not None:
             keys, newest = gone
-            self._dropped(np.frombuffer(keys, ">u8").reshape(-1, 2), newest)
+            self._dropped(np.frombuffer(keys, ">u8").reshape(-1, 3), newest)
 
 
 def _numbered(rows: bytearray, dtype: np.dtype[np.void], number: npt.NDArray[np.uint32]) -> Rows:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sojourn.schema import FACETS
 from sojourn.sessions.order import changes, scramble, where
 from sojourn.sessions.packed import U64, Index, Keys, Rows
+from sojourn.sessions.tenants import Tenants
 
 Services = Mapping[int, int]
 """Hash of a service's name (0 for '') → TELLING bits."""
@@ -38,6 +39,8 @@ class Telling:
     """What `lifecycle` found out and `aggregate` asks. One thread uses it."""
 
     def __init__(self) -> None:
+        self.tenants = Tenants()
+        """Of the traces that are asked for."""
         self._known: dict[int, Services] = {}
         self._asked: dict[bytes, None] = {}
 

@@ -19,7 +19,10 @@ pub struct Logs {
     pub repeated: usize,
     pub facts: Vec<Fact>,
     pub totals: Vec<i64>,
+    /// Ids of traces, with their tenants behind them.
     pub traces: Words,
+    /// Whose records are read now.
+    tenant: String,
     /// The last trace id, and its word.
     last_trace: Option<([u8; 16], u32)>,
     /// The last log trace: of which minute of which session and service, and its word.
@@ -88,12 +91,26 @@ impl Logs {
         }
     }
 
+    /// The records from now on are those of this tenant.
+    pub fn begin(&mut self, tenant: &str) {
+        if self.tenant != tenant {
+            tenant.clone_into(&mut self.tenant);
+            self.last_trace = None;
+        }
+    }
+
+    /// What a trace is known by: its id, and its tenant behind it.
+    fn named(&self, mut id: Vec<u8>) -> Vec<u8> {
+        id.extend_from_slice(self.tenant.as_bytes());
+        id
+    }
+
     /// The word of a trace id.
     pub fn trace(&mut self, id: [u8; 16]) -> u32 {
         match self.last_trace {
             Some((last, word)) if last == id => word,
             _ => {
-                let word = self.traces.intern(&digits(&id));
+                let word = self.traces.intern(&self.named(digits(&id)));
                 self.last_trace = Some((id, word));
                 word
             }
@@ -112,7 +129,9 @@ impl Logs {
                     self.sources.services.get(of.service),
                     minute.as_bytes(),
                 ];
-                let word = self.traces.intern(&digits(&xxh3_128(&parts.join(&b'\0')).to_be_bytes()));
+                let word = self
+                    .traces
+                    .intern(&self.named(digits(&xxh3_128(&parts.join(&b'\0')).to_be_bytes())));
                 self.last_log_trace = Some((of, word));
                 word
             }

@@ -6,11 +6,14 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt8Array, UInt32Array, UI
 use arrow_schema::ArrowError;
 
 use super::Logs;
-use crate::columns::{Text, dictionary};
+use crate::columns::{Text, Words, dictionary};
 use crate::finish::{Facts, codes, ordered, records, time};
 use crate::group::kind_words;
 use crate::parts::{hex_digits, rows_of};
 use crate::schema::{Fact, OTEL_LOGS};
+
+/// Digits of a trace id.
+const ID: usize = 32;
 
 /// All columns in the order of the schema, then those that are never stored.
 pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
@@ -22,7 +25,7 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
             .collect()
     };
     let (traces, log_traces) = (only(false), only(true));
-    let ids = logs.traces.finish()?;
+    let ids = ids(logs.traces)?;
     let [what, keys, values, facets] = logs.facets.finish()?;
     let mut spans = Text::default();
     for &span in &logs.spans {
@@ -44,7 +47,6 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
         ("LogAttributes", logs.attributes.finish()?),
         ("EventName", logs.event_names.finish()?),
         ("Event", logs.events.finish()?),
-        ("Tenant", codes(vec![0; logs.facts.len()], &[""])?), // until there is authentication
         ("SessionId", logs.sessions.finish()?),
         ("IdClass", Arc::new(UInt8Array::from(facts.id_class))),
         ("Kind", codes(facts.kind, &kind_words())?),
@@ -77,4 +79,17 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
         .chain(["_fact", "_facets", "_total_tokens", "_trace"])
         .collect();
     records(ordered(&names, &columns)?)
+}
+
+/// Trace ids, apart from the names of tenants behind them.
+fn ids(traces: Words) -> Result<ArrayRef, ArrowError> {
+    if (0..traces.len()).all(|word| traces.get(word).len() <= ID) {
+        return traces.finish();
+    }
+    let mut texts = Text::default();
+    for word in 0..traces.len() {
+        let text = traces.get(word);
+        texts.push(&text[..text.len().min(ID)]);
+    }
+    Ok(Arc::new(texts.finish()?))
 }

@@ -9,7 +9,7 @@ use arrow_schema::ArrowError;
 
 use super::columns::{Kind, Lists, Metrics, Points, Series};
 use crate::columns::dictionary;
-use crate::finish::{codes, ordered, records, time};
+use crate::finish::{ordered, records, time};
 use crate::parts::list;
 use crate::schema;
 use crate::sources::Finished;
@@ -91,7 +91,6 @@ fn common(shared: &Shared, points: Points) -> Result<Vec<Column>, ArrowError> {
             "IsMonotonic",
             Arc::new(BooleanArray::from_iter(series().map(|series| Some(series.monotonic)))),
         ),
-        ("Tenant", codes(vec![0; points.series.len()], &[""])?), // until there is authentication
         ("Attributes", points.attributes.finish()?),
         ("StartTimeUnix", time(points.starts)),
         ("TimeUnix", time(points.times)),

@@ -58,7 +58,8 @@ impl Lane {
         Ok(py.detach(|| self.0.next(timeout)).map(Delivery))
     }
 
-    fn push(&self, py: Python<'_>, signal: &str, body: PyBackedBytes, content_type: &str, arrival: i64) -> PyResult<()> {
+    #[pyo3(signature = (signal, body, content_type, arrival, tenant=""))]
+    fn push(&self, py: Python<'_>, signal: &str, body: PyBackedBytes, content_type: &str, arrival: i64, tenant: &str) -> PyResult<()> {
         let signal = signal_named(signal)?;
         let encoding = Encoding::of(content_type).ok_or_else(|| {
             PyValueError::new_err(format!(
@@ -69,7 +70,7 @@ impl Lane {
         })?;
         py.detach(|| {
             let body = encoding.to_protobuf(signal, &body)?;
-            self.0.put(signal, &body, arrival, false)
+            self.0.put(signal, &body, arrival, tenant, false)
         })
         .map(|_| ())
         .map_err(|refusal| match refusal {

@@ -13,7 +13,7 @@ use crate::shelf::{self, Block, Found};
 fn keys_of(bytes: &[u8]) -> PyResult<&[shelf::Key]> {
     let (keys, rest) = bytes.as_chunks();
     if !rest.is_empty() {
-        return Err(PyValueError::new_err("keys are 16 bytes each"));
+        return Err(PyValueError::new_err("keys are 24 bytes each"));
     }
     Ok(keys)
 }

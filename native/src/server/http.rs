@@ -133,7 +133,7 @@ impl Http {
     ) -> Result<(Taken, Vec<crate::delivery::Verdict>), Refusal> {
         let body = coding.undo(body, self.max_request_bytes)?;
         let body = encoding.to_protobuf(signal, &body)?;
-        shared.intake.put(signal, Transport::Http, &body)
+        shared.intake.put(signal, Transport::Http, "", &body)
     }
 }
 

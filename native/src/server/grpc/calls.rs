@@ -87,10 +87,10 @@ impl Calls {
         message::check_size(framed, self.max_request_bytes)?;
         let (compressed, message) = message::unframe(framed)?;
         if !compressed {
-            return self.shared.intake.put(plan.signal, Transport::Grpc, message);
+            return self.shared.intake.put(plan.signal, Transport::Grpc, "", message);
         }
         let message = plan.coding.undo(message, self.max_request_bytes)?;
-        self.shared.intake.put(plan.signal, Transport::Grpc, &message)
+        self.shared.intake.put(plan.signal, Transport::Grpc, "", &message)
     }
 
     pub(super) fn success(&mut self, call: &Call, taken: &Taken, now: Instant) -> Step {
