@@ -457,7 +457,7 @@ SESSION_ROWS = Table(
 
 SESSION_SEGMENT_ROWS = Table(
     "session_segment_rows",
-    "one row per segment of a session",
+    "one row per segment of a session that has several; the only segment of a session has that session's row",
     _columns(*_KEY, ("Segment", "UInt32", "number of the segment, from 0"), *_SESSION, *_REPLACED),
 )
 

@@ -124,10 +124,10 @@ class Keeping:
         if self._alerts:
             firing = self._fire(told, columns, touched, after, now)
             events = together(events, alerted(told, firing.new))
-        batches = [
-            Batch("session_segment_rows", records.segment_records(told, columns)),
-            Batch("session_rows", records.session_records(told, columns, None if firing is None else self._alerts.names(firing.now))),
-        ]
+        segments = records.segment_records(told, columns)
+        batches = [Batch("session_segment_rows", segments)] if segments.num_rows else []
+        sessions = records.session_records(told, columns, None if firing is None else self._alerts.names(firing.now))
+        batches.append(Batch("session_rows", sessions))
         if len(events.group):
             rows = event_records(events, told, touched.names, after.revision, now, version, self._alerts, firing)
             batches.append(Batch("session_event_rows", rows))
@@ -205,8 +205,8 @@ def _vanished(names: pa.RecordBatch, before: Known, after: Known, unheard: Mask,
     And for those of which there is nothing but marks yet: that such a row is stored tells a later life to look for them.
     """
     out = []
-    fewer = where(after.segments < before.segments).tolist()
-    pairs = [(at, number) for at in fewer for number in range(int(after.segments[at]), int(before.segments[at]))]
+    then, now = (np.where(known.segments > 1, known.segments, 0) for known in (before, after))  # an only segment has no row of its own
+    pairs = [(at, number) for at in where(now < then).tolist() for number in range(int(now[at]), int(then[at]))]
     if pairs:
         revisions = [int(after.revision[at]) for at, _ in pairs]
         mine = pick(names, np.array([at for at, _ in pairs]))

@@ -75,7 +75,8 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
 
 
 def segment_records(answer: Answer, told: Told) -> pa.RecordBatch:
-    part = answer.segments
+    """Segments of sessions that have several: the only one of a session is the session, and has the same row."""
+    part = slice(0, answer.sessions.start)
     segment = {"Segment": numbers(answer.number[part])}
     return _batch(SESSION_SEGMENT_ROWS, {name: _slice(values, part) for name, values in told.columns.items()} | segment)
 

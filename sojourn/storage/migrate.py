@@ -112,6 +112,7 @@ def _table(name: str) -> schema.Table:
 def _render(text: str, database: str, credentials: str, zstd: str) -> str:
     named = sorted((name, bit) for name, bit in schema.FLAGS.items() if bit >= 1 << 16)
     text = re.sub(r"\$columns\((\w+)\)", lambda found: _columns(_table(found[1]), zstd), text)
+    text = re.sub(r"\$names\((\w+)\)", lambda found: ", ".join(f"`{column.name}`" for column in _table(found[1]).columns), text)
     text = text.replace("$flag_names", "[" + ", ".join(_quoted(name) for name, _ in named) + "]")
     text = text.replace("$flag_bits", "[" + ", ".join(f"toUInt32({bit})" for _, bit in named) + "]")
     return text.replace("$credentials", credentials).replace("$database", database)

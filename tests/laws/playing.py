@@ -57,7 +57,8 @@ class Stored:
         return {key: comparing.session_of_product(row) for key, row in self._live("session_rows").items()}
 
     def segments(self) -> Rows:
-        return {key: comparing.session_of_product(row) for key, row in self._live("session_segment_rows").items()}
+        only = {(*key[:3], "0"): row for key, row in self._live("session_rows").items() if row["Segments"] == 1}
+        return {key: comparing.session_of_product(row) for key, row in (only | self._live("session_segment_rows")).items()}
 
     def all(self) -> Rows:
         parts = (("trace", self.traces()), ("segment", self.segments()), ("session", self.sessions()))

@@ -297,7 +297,8 @@ class World:
 
     def segments(self) -> dict[Any, list[dict[str, Any]]]:
         out: dict[Any, list[dict[str, Any]]] = {}
-        for row in sorted(self.database.live("session_segment_rows"), key=lambda row: row["Segment"]):
+        only = [row | {"Segment": 0} for row in self.database.live("session_rows") if row["Segments"] == 1]
+        for row in sorted([*only, *self.database.live("session_segment_rows")], key=lambda row: row["Segment"]):
             out.setdefault(_key(row), []).append(_plain(row))
         return out
 

@@ -23,7 +23,7 @@ TRACE = "a" * 32
 def story(store: Store) -> Store:
     """A session of two segments and three traces, beside another one."""
     store.sessions({"session_id": "s", "CostPico": 7, "Flags": ["unpriced"], "Segments": 2}, {"session_id": "t"})
-    store.insert("session_segment_rows", *(session_row("s") | {"Segment": n} for n in (1, 0)), session_row("t"))
+    store.insert("session_segment_rows", *(session_row("s") | {"Segment": n} for n in (1, 0)))
     store.insert(
         "session_trace_rows", *(trace_row(letter * 32, start=n, end=n + 1) for n, letter in enumerate("cab")), trace_row("d" * 32, "t")
     )

@@ -43,6 +43,7 @@ SELECT
     r.LastSeen AS LastSeen, r.LogErrors AS LogErrors, arraySort(CAST(r.Alerts, 'Array(String)')) AS Alerts
 FROM $database.session_rows AS r FINAL;
 
+-- A session's only segment is the session: it has no row among the segments.
 CREATE OR REPLACE VIEW $database.session_segments AS
 SELECT
     r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId, r.Segment AS Segment, r.Name AS Name, r.NameSource AS NameSource, r.UserId AS UserId,
@@ -66,7 +67,12 @@ SELECT
     CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
     r.LastSeen AS LastSeen, r.LogErrors AS LogErrors
-FROM $database.session_segment_rows AS r FINAL;
+FROM
+(
+    SELECT $names(session_segment_rows) FROM $database.session_segment_rows FINAL
+    UNION ALL
+    SELECT $names(session_segment_rows) FROM (SELECT *, toUInt32(0) AS Segment FROM $database.session_rows FINAL WHERE Segments = 1)
+) AS r;
 
 -- Only segments behind the first are joined: hardly any session has them.
 CREATE OR REPLACE VIEW $database.session_traces AS
