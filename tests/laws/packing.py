@@ -40,16 +40,17 @@ class Texts:
 
 def packed(facts: list[Fact], texts: Texts) -> pa.RecordBatch:
     """A batch of spans as it comes out of the `session` processor, in the columns that the fold reads."""
-    ids = sorted({fact.trace_id for fact in facts})
+    ids = sorted({(fact.tenant, fact.trace_id) for fact in facts})
     rows = np.zeros(len(facts), FACT)
     facets, counts = [], []
     for at, fact in enumerate(facts):
-        _fill(rows[at], fact, ids.index(fact.trace_id), texts)
+        _fill(rows[at], fact, ids.index((fact.tenant, fact.trace_id)), texts)
         told = list(_facets(fact))
         counts.append(len(told))
         facets += [(FACETS[what], 0, texts.code(key), texts.code(value)) for what, key, value in told]
     columns = {
-        "TraceId": pa.DictionaryArray.from_arrays(pa.array(rows["trace"].astype(np.uint32)), pa.array(ids)),
+        "TraceId": pa.DictionaryArray.from_arrays(pa.array(rows["trace"].astype(np.uint32)), pa.array([id_ for _, id_ in ids])),
+        "Tenant": pa.array([fact.tenant for fact in facts], pa.string()).dictionary_encode(),
         "CostPico": pa.array(np.ascontiguousarray(rows["cost"])),
         "CostSource": pa.array(np.ascontiguousarray(rows["cost_source"])),
         "_fact": column(rows),
