@@ -35,6 +35,8 @@ PER_ROW: Final = 20_000
 """Nanoseconds by which the pause between two folds of such a session grows with each of its rows: a fold takes 300 for each."""
 MOST_DUE: Final = 5000
 """Sessions settled per tick; the rest waits for the next one."""
+AHEAD: Final = 86_400 * SECOND
+"""How far ahead of its arrival a span may end."""
 AT_ONCE: Final = 50_000
 """Sessions that are taken in at once at the start, so that a million of them need not be there twice."""
 
@@ -100,8 +102,10 @@ class Memory:
         self._stored: Stored | None = None
         self._waiting: dict[int, list[Pile]] = {}
         self._awake = host.history is None
-        self._swept: int | None = None
-        """When the database was asked last for sessions that were forgotten for want of room; None if there are none."""
+        self._crowded_at: int | None = None
+        """When there was no room for a session last; None if all that were forgotten then have ended."""
+        self._swept = 0
+        """When the database was asked last for such sessions."""
         self.live = Live()
         self.marked = Marked(host.texts)
         self.versions = Versions()
@@ -215,7 +219,7 @@ class Memory:
 
     def _keep(self, staged: Staged) -> None:
         if staged.crowded.any():
-            self._swept = self._swept or 0
+            self._crowded_at = self._clock.now()
             room = where(~staged.crowded)
             names, known = pick(staged.names, room), staged.known.take(room)
             self.live.put(staged.keys.take(room), names, known, only(staged.kept, ~staged.crowded))
@@ -236,12 +240,14 @@ class Memory:
 
     def sweep(self, now: int) -> None:
         """Take in sessions that were forgotten for want of room and are silent for so long that something is due; once a minute."""
-        if self._swept is None or self._history is None or now - self._swept < MINUTE:
-            return
         room = min(MOST_DUE, self._most - len(self.live))
-        table = self._history.silent_sessions(now - self._book.longest_silence, max(room, 1))
+        if self._crowded_at is None or self._history is None or now - self._swept < MINUTE or room <= 0:
+            return
+        table = self._history.silent_sessions(now - self._book.longest_silence, room)
         self._take_in(table, due=now)
-        self._swept = now if len(table) else None
+        self._swept = now
+        if not len(table) and now - self._crowded_at > self._book.longest_silence + AHEAD:
+            self._crowded_at = None
 
     # the way back
 
@@ -256,7 +262,7 @@ class Memory:
         for begin in range(0, len(table), AT_ONCE):
             self._take_in(table.slice(begin, AT_ONCE))
         if len(table) >= self._most:
-            self._swept = 0
+            self._crowded_at = self._clock.now()
         self.versions, self._stored, self._awake = versions, stored, True
 
     def _take_in(self, table: pa.Table, due: int | None = None) -> None:
