@@ -213,7 +213,8 @@ def touches(count: int, minutes: int, rng: np.random.Generator, size: int) -> It
 
 def sessions(count: int) -> None:
     """Each session has two traces in twenty minutes, a fifth of them a third one in the last five."""
-    rng, template, size = np.random.default_rng(1), Template(500), 10_000
+    rng, template = np.random.default_rng(1), Template(500)
+    size = max(500, min(10_000, count // 20 // 500 * 500))
     with ExitStack() as stack:
         history = Retold(count)
         pipeline = Pipeline(stack, history)
