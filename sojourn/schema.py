@@ -244,7 +244,7 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "root": 1 << 1,  # no parent id
     "input": 1 << 2,  # carries a user input
     "usage": 1 << 3,  # reports tokens or a cost
-    "timed": 1 << 4,  # spare
+    "undated": 1 << 4,  # a record that tells no time: that of its arrival stands for it, which is another one if it is sent again
     "record": 1 << 5,  # a log record, not a span
     "prompt": 1 << 6,  # a record that tells what a user asked
     "session_start": 1 << 7,  # marks: the session begins here, or ended before (facet previous_id)

@@ -275,7 +275,7 @@ pub mod flags {
     pub const ROOT: u32 = 1 << 1;
     pub const INPUT: u32 = 1 << 2;
     pub const USAGE: u32 = 1 << 3;
-    pub const TIMED: u32 = 1 << 4;
+    pub const UNDATED: u32 = 1 << 4;
     pub const RECORD: u32 = 1 << 5;
     pub const PROMPT: u32 = 1 << 6;
     pub const SESSION_START: u32 = 1 << 7;

@@ -148,7 +148,7 @@ mod tests {
         let mut shelf = Shelf::new(1 << 20);
         put(&mut shelf, &[1, 2, 3], 7, b"rows", 0);
         put(&mut shelf, &[2], 8, b"more rows", 0);
-        shelf.drop_keys([[2; 16], [3; 16], [9; 16]].into_iter());
+        shelf.drop_keys([[2; 24], [3; 24], [9; 24]].into_iter());
         assert!(found(&shelf, 2).is_none() && found(&shelf, 3).is_none());
         assert_eq!(found(&shelf, 1), Some((7, &b"rows"[..], &[1][..])));
     }

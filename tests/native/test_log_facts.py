@@ -213,9 +213,10 @@ def test_what_makes_another_log_trace() -> None:
     assert row(record())["LogTrace"] == row(record(attributes={"session.id": "s"}, trace_id=TRACE))["LogTrace"] == ""
 
 
-def test_a_time_out_of_range_is_the_same_for_every_copy() -> None:
+@pytest.mark.parametrize("time", [0, 5])
+def test_a_time_out_of_range_or_not_told_is_the_same_for_every_copy(time: int) -> None:
     """The stored time follows the arrival; what tells copies apart does not."""
-    message = record(attributes={"session.id": "s"}, time_unix_nano=5)
+    message = record(attributes={"session.id": "s"}, time_unix_nano=time)
     first, later = (facts(decode_logs(message, at=at))[0] for at in (AT, AT + 10**12))
     assert first["start"] != later["start"]
     assert (first["sent_end"], first["digest"]) == (later["sent_end"], later["digest"]) == (0, later["digest"])

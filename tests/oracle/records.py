@@ -74,8 +74,8 @@ def read_logs(request: Any, arrival: int, digest: Callable[[bytes], int], tenant
 
 def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: int, tenant: str) -> Record:
     attributes = values.attributes_of(log)
-    sent = log.time_unix_nano or log.observed_time_unix_nano or arrival
-    time = reading.clamped(sent, arrival)
+    sent = log.time_unix_nano or log.observed_time_unix_nano
+    time = reading.clamped(sent, arrival) if sent else arrival
     record = Record(
         tenant=tenant,
         trace_id=log.trace_id.hex() if any(log.trace_id) else "",
@@ -91,7 +91,7 @@ def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: 
         sent_end=sent,
         digest=digest,
         event=_event(log, attributes, scope),
-        flags=set() if time == sent else {"bad_time"},
+        flags=set() if time == sent or not sent else {"bad_time"},
         names=log.span_id.hex() if any(log.trace_id) and any(log.span_id) else "",
     )
     identity.read_identity(record, attributes, resource)

@@ -67,11 +67,11 @@ def world(facts: Iterable[Fact], records: Iterable[Record] = (), rules: Rules | 
 
 
 def _minutes(records: list[Record]) -> dict[tuple[Any, ...], list[Record]]:
-    """1: log traces: records without a trace id, by session, service and UTC minute."""
+    """1: log traces: records without a trace id, by session, service and UTC minute; those that tell no time are one."""
     found: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
         if not record.trace_id:
-            found.setdefault((record.bound, record.service, record.start // MINUTE), []).append(record)
+            found.setdefault((record.bound, record.service, record.start // MINUTE if record.sent_end else 0), []).append(record)
     return found
 
 

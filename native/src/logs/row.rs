@@ -21,13 +21,14 @@ impl Request<'_, '_> {
         let times = [record.time, record.observed, self.window.arrival as u64];
         let time = times.into_iter().find(|&time| time != 0).unwrap_or_default();
         let (start, bad) = self.window.clamp(time);
-        self.found.flag(bad | flags::RECORD);
+        let undated = if record.time | record.observed == 0 { flags::UNDATED } else { 0 };
+        self.found.flag(bad | undated | flags::RECORD);
         let digest = self.digest(source, record, body);
         let mut fact = Fact {
             span: digest,
             start,
             end: start,
-            sent_end: sent(start, bad, self.window.arrival),
+            sent_end: sent(start, bad | undated, self.window.arrival),
             digest,
             arrival: self.window.arrival,
             cost: -1,
@@ -173,9 +174,10 @@ impl Request<'_, '_> {
 }
 
 /// The time as sent, as far as the stored row can tell it: the same for every copy, whenever it arrived.
-pub fn sent(start: i64, bad: u32, arrival: i64) -> u64 {
-    match bad & flags::BAD_TIME {
+pub fn sent(start: i64, told: u32, arrival: i64) -> u64 {
+    match told & (flags::BAD_TIME | flags::UNDATED) {
         0 => start as u64,
+        flags::UNDATED => 0,
         _ if start < arrival => 0,
         _ => u64::MAX,
     }
