@@ -27,6 +27,7 @@ from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, 
 from sojourn.sessions.rows import pack
 from sojourn.sessions.stored import Stored
 from sojourn.sessions.telling import Services, Telling
+from sojourn.sessions.untold import as_told
 from sojourn.sessions.versions import Versions
 
 LARGE: Final = 1000
@@ -263,6 +264,7 @@ class Memory:
             self._take_in(table.slice(begin, AT_ONCE))
         if len(table) >= self._most:
             self._crowded_at = self._clock.now()
+        self._tell_again(collector)
         self.versions, self._stored, self._awake = versions, stored, True
 
     def _take_in(self, table: pa.Table, due: int | None = None) -> None:
@@ -279,6 +281,21 @@ class Memory:
         new = where(self.live.find(keys) < 0)
         self._recall_marks(names)
         self.live.put(keys.take(new), pick(names, new), known.take(new), Kept.nothing(len(new)))
+
+    def _tell_again(self, collector: str) -> None:
+        """Events that a death between two inserts may have swallowed are due now."""
+        assert self._history is not None
+        table = self._history.untold_sessions(collector).combine_chunks()
+        if not len(table):
+            return
+        names = name_columns(*(table.column(name).to_pylist() for name in NAME))
+        keys = keys_of(names)
+        known = self._stored_known(table)
+        as_told(known, keys, self._history.last_events(keys), self._alerts)
+        known.deadline[:] = self._clock.now()
+        self._recall_marks(names)
+        codes = hashes(self._texts, pa.array(list(map("\0".join, keys)), pa.string()))
+        self.live.put(codes, names, known, Kept.nothing(len(keys)))
 
     def _recall_marks(self, names: pa.RecordBatch) -> None:
         """Read what people said of those that may be marked."""

@@ -109,6 +109,31 @@ class History:
         silent = "greatest(toUnixTimestamp64Nano(End), toUnixTimestamp64Milli(LastSeen) * 1000000)"
         return self._alive(f"AND {silent} <= {{since:Int64}} ORDER BY {silent} LIMIT {{most:UInt64}}", since=since, most=most)
 
+    def untold_sessions(self, collector: str) -> pa.Table:
+        """The same of sessions whose rows this collector wrote last of all, if it wrote no events with them; ended ones too."""
+        newest = f"(SELECT max(Version) FROM {self._table(schema.SESSION_ROWS)} WHERE Collector = {{collector:String}})"
+        events = f"SELECT Version FROM {self._table(schema.SESSION_EVENT_ROWS)} WHERE Version = {newest}"
+        condition = f"Collector = {{collector:String}} AND Version = {newest} AND Version NOT IN ({events})"
+        found = self._database.query_arrow(
+            f"SELECT {', '.join(ALIVE)} FROM {self._table(schema.SESSION_ROWS)} FINAL WHERE {condition}", {"collector": collector}
+        )
+        return empty(schema.SESSION_ROWS).select(list(ALIVE)) if found is None else found
+
+    def last_events(self, keys: Sequence[Key]) -> pa.Table:
+        """What the events say of those sessions: Tenant, Project, SessionId, segments told, the last change of state, alerts that fired."""
+        states = "('session.start', 'session.rotated', 'session.reopened', 'session.idle', 'session.end')"
+        said = (
+            "toUInt32(maxIf(Segment, Event IN ('session.start', 'session.rotated')) + 1) AS Segments, "
+            f"argMaxIf(toString(Event), (Segment, Version), Event IN {states}) AS Last, "
+            "groupUniqArrayIf(toString(Reason), Event = 'session.alert') AS Fired"
+        )
+        by = "Tenant, Project, SessionId"
+        sql = f"SELECT {by}, {said} FROM {self._table(schema.SESSION_EVENT_ROWS)} WHERE {_SESSIONS} GROUP BY {by}"
+        found = self._database.query_arrow(sql, {"keys": _hexed(keys)}) if keys else None
+        return (
+            empty(schema.SESSION_ROWS).select(["Tenant", "Project", "SessionId", "Segments", "State", "Alerts"]) if found is None else found
+        )
+
     def _alive(self, rest: str, **parameters: object) -> pa.Table:
         columns = ", ".join(ALIVE)
         table = self._table(schema.SESSION_ROWS)

@@ -111,6 +111,27 @@ class History:
         found = sorted((row for row in self.live("session_rows") if row["State"] != "ended"), key=lambda row: -row["LastSeen"])
         return _as_table("session_rows", found[:most])
 
+    def untold_sessions(self, collector: str) -> pa.Table:
+        rows = self.live("session_rows")
+        newest = max((row["Version"] for row in self.tables["session_rows"].values()), default=0)
+        told = any(event["Version"] == newest for event in self.events)
+        return _as_table("session_rows", [] if told else [row for row in rows if row["Version"] == newest])
+
+    def last_events(self, keys: Sequence[tuple[str, str, str]]) -> pa.Table:
+        found = []
+        for key in keys:
+            mine = [event for event in self.events if _key(event) == key]
+            if mine:
+                begun = [event["Segment"] for event in mine if event["Event"] in ("session.start", "session.rotated")]
+                states = ("session.start", "session.rotated", "session.reopened", "session.idle", "session.end")
+                last = max((event["Segment"], event["Version"], event["Event"]) for event in mine if event["Event"] in states)
+                fired = sorted({event["Reason"] for event in mine if event["Event"] == "session.alert"})
+                found.append((*key, max(begun, default=-1) + 1, last[2], fired))
+        columns = list(zip(*found, strict=True)) or [[]] * 6
+        kinds = [pa.string()] * 3 + [pa.uint32(), pa.string(), pa.list_(pa.string())]
+        names = ["Tenant", "Project", "SessionId", "Segments", "Last", "Fired"]
+        return pa.table({name: pa.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)})
+
     def silent_sessions(self, since: int, most: int) -> pa.Table:
         self.asked.append("silent_sessions")
         heard = {id(row): max(row["End"], row["LastSeen"] * 10**6) for row in self.live("session_rows") if row["State"] != "ended"}

@@ -191,3 +191,29 @@ def test_seconds_are_not_lost() -> None:
     world = world_with({"name": "short", "condition": "wall == 1.5s"})
     world.feed(trace(1, length=3 * SECOND // 2))
     assert fired(world) == [("s", 0, "short")]
+
+
+@pytest.mark.parametrize("stored", [1, 2, 3])
+def test_events_that_a_death_swallowed_are_told_after_the_restart(stored: int) -> None:
+    """The process dies after so many of: trace rows, session rows, events. Nothing is ever lost, and what was told is not told again."""
+    world = world_with(EXPENSIVE)
+    one = paid(1, 6)
+    world.clock.time = one.end
+    batches = [batch for batch in world.told(one) if batch.table != "session_segment_rows"]
+    assert [batch.table for batch in batches] == ["session_trace_rows", "session_rows", "session_event_rows"]
+    world.database.store(batches[:stored])
+    world.restart()
+    world.tick(one.end + MINUTE)
+    if stored == 1:
+        world.feed(one)
+    wanted = [("s", 0, "session.start", ""), ("s", 0, "session.alert", "expensive")]
+    assert world.events() == wanted
+    world.restart()
+    world.tick(one.end + 2 * MINUTE)
+    world.tick(one.end + DAY)
+    assert world.events() == [*wanted, ("s", 0, "session.end", "idle_timeout")]
+    batches = world.told(paid(2, 1, at=90))
+    world.database.store([batch for batch in batches if batch.table != "session_event_rows"])
+    world.restart()
+    world.tick(one.end + 2 * DAY)
+    assert world.events()[3:] == [("s", 1, "session.rotated", "idle_timeout"), ("s", 1, "session.end", "idle_timeout")]

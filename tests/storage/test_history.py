@@ -97,6 +97,48 @@ def test_open_sessions(database: Database, history: History) -> None:
     assert len(history.open_sessions(1)) == 1
 
 
+def test_silent_sessions(database: Database, history: History) -> None:
+    """Those that have not ended and were not heard of since, the longest silent first."""
+    late = {"LastSeen": (NOON + 90 * SECOND) // 10**6}
+    ended = session("e", State="ended")
+    insert(
+        database, schema.SESSION_ROWS, session("a", NOON + 20 * SECOND), session("b"), session("c", seconds=60), session("d", **late), ended
+    )
+    assert history.silent_sessions(NOON + 30 * SECOND, 10)["SessionId"].to_pylist() == ["b", "a"]
+    assert history.silent_sessions(NOON + 30 * SECOND, 1)["SessionId"].to_pylist() == ["b"]
+
+
+def event(session: str, name: str, number: int = 0, version: int = 1, **columns: object) -> dict[str, object]:
+    return {"Time": NOON, "SessionId": session, "Segment": number, "SegmentStart": NOON, "Event": name, "Version": version, **columns}
+
+
+def test_sessions_whose_events_may_be_lost(database: Database, history: History) -> None:
+    """Those of this collector's newest rows, if no event was stored with them."""
+    mine = {"Collector": "here"}
+    insert(database, schema.SESSION_ROWS, session("a", Version=5, **mine), session("b", Version=4, **mine), session("c", Version=9))
+    assert history.untold_sessions("here")["SessionId"].to_pylist() == ["a"]
+    assert len(history.untold_sessions("nobody")) == 0
+    insert(database, schema.SESSION_EVENT_ROWS, event("z", "session.start", version=5))
+    assert len(history.untold_sessions("here")) == 0
+
+
+def test_the_last_events_of_sessions(database: Database, history: History) -> None:
+    insert(
+        database,
+        schema.SESSION_EVENT_ROWS,
+        event("a", "session.start"),
+        event("a", "session.end", version=2),
+        event("a", "session.rotated", 1, version=3),
+        event("a", "session.alert", 1, version=4, Reason="x"),
+        event("a", "session.updated", 0, version=9),
+        event("b", "session.alert", version=2, Reason="y"),
+        event("c", "session.start"),
+    )
+    rows = [tuple(row.values()) for row in history.last_events([("", "", "a"), ("", "", "b"), ("", "", "d")]).to_pylist()]
+    assert sorted(rows) == [("", "", "a", 2, "session.rotated", ["x"]), ("", "", "b", 1, "", ["y"])]
+    assert len(history.last_events([])) == 0
+
+
 class Sink(BaseHTTPRequestHandler):
     """A server that discards everything: it answers what a client asks at connecting, and `1` to all else."""
 
