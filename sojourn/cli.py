@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "print-config": ("sojourn.commands.print_config", "print the configuration as it is understood, without secrets"),
     "components": ("sojourn.commands.components", "list the components, or print the manual of one"),
     "sessions": ("sojourn.commands.sessions", "list, show, rename, end and delete sessions"),
+    "rebuild": ("sojourn.commands.rebuild", "fold sessions again from their stored spans, and say what differed"),
     "schema": ("sojourn.commands.schema", "show the statements of the tables"),
 }
 """Subcommands: the module that is loaded when one is used, and what it is for."""

@@ -28,6 +28,7 @@ HELP: Final = {
     "sojourn_lane_oldest_unwritten_seconds": "age of the oldest data that is on its way and not yet written",
     "sojourn_lane_group_seconds": "from taking a group to its commit",
     "sojourn_lane_retries_total": "attempts that a component made necessary because it was not available",
+    "sojourn_session_drift_total": "sessions whose stored rows were not what their stored spans say",
     "sojourn_lane_given_up_rows_total": "rows that were neither stored nor sent on",
 }
 _NAME = re.compile(r"([^{]+)(?:\{(.*)\})?", re.DOTALL)

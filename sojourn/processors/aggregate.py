@@ -34,7 +34,10 @@ class Aggregate(Processor):
             prices = Prices(_read(self.prices))
         except ValueError as error:
             raise ConfigError(f"{self.prices}: {error}") from error
-        yield _Aggregate(Fold(host, prices, self.memory))
+        fold = Fold(host, prices, self.memory)
+        if host.telling is not None:
+            host.telling.folding = fold
+        yield _Aggregate(fold)
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:

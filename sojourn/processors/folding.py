@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +40,15 @@ from sojourn.sessions.packed import (
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.shelf import Block, Kept
-from sojourn.sessions.telling import Telling
+from sojourn.sessions.telling import Telling, Trace
 from sojourn.sessions.traces import Folded, Shared, Tree, fold
 from sojourn.sessions.versions import Versions
 
+if TYPE_CHECKING:
+    from sojourn.storage.history import History
+
+AMPLE = 1 << 40
+"""Bytes of a shelf from which nothing goes."""
 LARGE = 10_000
 """A trace with more known spans than this is folded at most once per tick, or a trace that grows by single spans would cost its square."""
 
@@ -73,7 +79,7 @@ class Fold:
         self._large = False
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
-        self._missing: dict[str, Any] = {"missing_id": "none", "gap_attributes": []}
+        self._missing = self._telling.missing
         self._logs = Logs(host.texts, self._telling)
         self._keys: Keys = np.empty((0, 3), ">u8")
         """Of the traces that are folded now."""
@@ -87,10 +93,19 @@ class Fold:
         """Take in new log records; gives the batch with their costs."""
         return self._take(records, records.column("_trace"), traceless(records))
 
-    def _take(self, records: pa.RecordBatch, traces: pa.Array, flags: Any = 0) -> pa.RecordBatch:
+    def take_stored(self, history: History, traces: Sequence[Trace]) -> None:
+        """Take in all that is stored of these traces, as if it came now."""
+        facts, facets = self._recall.read(history, {trace: number for number, trace in enumerate(traces)})
+        if len(facts):
+            self._came.append(Came(self._recall.keys_of(traces), facts, facets))
+
+    def _restore(self) -> None:
         stored = self._recall.restore()
         if stored is not None:
             self._versions = Versions(stored)
+
+    def _take(self, records: pa.RecordBatch, traces: pa.Array, flags: Any = 0) -> pa.RecordBatch:
+        self._restore()
         facts = copy(view(records.column("_fact"), FACT))
         facts["flags"] |= flags
         if self._price(facts, records):
@@ -221,6 +236,22 @@ class Fold:
             gone = np.concatenate([gone, np.array([at for at, _ in more], np.intp)])
             session = np.concatenate([session, np.array([code for _, code in more], np.uint64)])
         return gone, session
+
+    # what `lifecycle` asks (sessions.telling.Folding)
+
+    def afresh(self, host: Host) -> Fold:
+        return Fold(host, self._prices, AMPLE)
+
+    def next_version(self) -> int:
+        self._restore()
+        return self._versions.next(self._clock.now())
+
+    def unsettled(self) -> set[Trace]:
+        return {self._recall.trace_of(key) for key in (*self._waiting, *self._telling.asked())}
+
+    def forget(self, traces: Sequence[Trace]) -> None:
+        if traces:
+            self._recall.drop(self._recall.keys_of(traces), self._clock.now())
 
     # what a fold asks (sessions.traces.World)
 

@@ -22,16 +22,18 @@ from sojourn.sessions.kept import keep
 from sojourn.sessions.lifecycle import ENDED, NEVER, Marks, Rules, deadlines
 from sojourn.sessions.live import Known
 from sojourn.sessions.marked import mark_records
-from sojourn.sessions.names import keys_of, name_columns, pick
+from sojourn.sessions.names import Key, keys_of, name_columns, pick
 from sojourn.sessions.order import where
 from sojourn.sessions.overrides import Book
 from sojourn.sessions.packed import U64, Keys, Mask, Rows, take
-from sojourn.sessions.requests import Mark
+from sojourn.sessions.requests import Mark, Refold
 from sojourn.sessions.rows import look_up, pack
 from sojourn.sessions.telling import Telling, untrue
 from sojourn.sessions.tenants import with_tenants
 
 log = logging.getLogger(__name__)
+AMPLE: Final = 1 << 40
+"""Room that never ends."""
 _LIMITED: Final = np.uint32(FLAGS["limited"])
 
 
@@ -39,6 +41,7 @@ class Keeping:
     """process() and tick() read the memory; committed() changes it."""
 
     def __init__(self, host: Host, book: Book, alerts: Alerts, memory: int, most: int) -> None:
+        self._host, self._settings = host, (book, alerts)
         if host.texts is None:
             raise ValueError("lifecycle needs the texts of a lane that decodes")
         self._texts, self._history, self._clock, self._collector = host.texts, host.history, host.clock, host.collector
@@ -46,6 +49,8 @@ class Keeping:
         self._memory = Memory(host, book, alerts, memory, most)
         self._came: list[pa.RecordBatch] = []
         self._warned = False
+        self._drifted = 0
+        """Sessions whose rows were not what their stored spans say."""
 
     # the contract
 
@@ -74,6 +79,9 @@ class Keeping:
         if isinstance(request, Mark):
             self._memory.wake(self._collector)
             return self._mark(request)
+        if isinstance(request, Refold):
+            self._memory.wake(self._collector)
+            return self._refold(request)
         return ()
 
     def committed(self) -> None:
@@ -84,7 +92,7 @@ class Keeping:
         self._memory.discard()
 
     def meters(self) -> dict[str, float]:
-        return self._memory.meters()
+        return self._memory.meters() | {"sojourn_session_drift_total": float(self._drifted)}
 
     # what is told
 
@@ -99,6 +107,21 @@ class Keeping:
         marked.stage(session, marked.of(session).with_mark(mark, now), int(digest[0]))
         row = mark_records([(mark.key, mark.what, "", now, mark.name, 0)], self._memory.versions.next(now))
         return [Batch(SESSION_MARKS.name, row), *self._settle(touched, now)]
+
+    def _refold(self, request: Refold) -> list[Batch]:
+        """Compare sessions with what is stored of them, and mend their rows."""
+        from sojourn.processors.refolding import refold
+
+        def afresh(host: Host, keys: list[Key]) -> Keeping:
+            out = Keeping(host, *self._settings, AMPLE, AMPLE)
+            out._memory.marked.copy(self._memory.sought(name_columns(*zip(*keys, strict=True))).keys, self._memory.marked)
+            return out
+
+        batches = refold(self._host, request, self._memory, afresh)
+        self._drifted += len(request.wrong)
+        for each in request.differences[:10]:
+            log.warning("session %s: %s.%s of %s was not what its spans say", "/".join(each.key), each.table, each.column, each.row or "it")
+        return batches
 
     def _settle(self, touched: Touched, now: int) -> list[Batch]:
         """Fold the sessions, tell what is new of them, and stage it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +14,17 @@ from sojourn.processors.coming import Came, span_facets, traceless
 from sojourn.schema import FLAGS
 from sojourn.sessions.cells import is_record
 from sojourn.sessions.order import where
-from sojourn.sessions.packed import FACT, U64, Index, Keys, Mask, Rows, concat, copy, hashes, take, view
+from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Mask, Rows, concat, copy, hashes, take, view
 from sojourn.sessions.seen import Seen
 from sojourn.sessions.shelf import Kept, Shelf
-from sojourn.sessions.tenants import Tenants
+from sojourn.sessions.telling import Trace
+from sojourn.sessions.tenants import Tenants, with_tenants
 
 _NONE = 0xFFFFFFFF
 """The number of a trace that is none of those that are folded."""
+
+if TYPE_CHECKING:
+    from sojourn.storage.history import History
 
 
 @dataclass(slots=True)
@@ -101,11 +107,9 @@ class Recall:
         wanted = self._named(touched.keys, numbers)
         touched.recalled[numbers] = True
         ids = list(dict.fromkeys(trace for _, trace in wanted))
-        for table in (self._history.spans(ids), self._history.records(ids)):
-            if len(table):
-                facts, facets = self._stored_facts(table, wanted)
-                touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
-                touched.fresh += len(facts)
+        facts, facets = self.read(self._history, wanted)
+        touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
+        touched.fresh += len(facts)
         rows = self._history.trace_rows_of_traces(ids)
         for tenant, project, session, trace, spans in zip(
             *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
@@ -118,11 +122,31 @@ class Recall:
                 touched.session[number] = code
         return touched
 
+    def read(self, history: History, wanted: Mapping[Trace, int]) -> tuple[Rows, Rows]:
+        """Spans and log records of these traces that are stored, by the numbers of the traces."""
+        ids = list(dict.fromkeys(trace for _, trace in wanted))
+        tables = history.records(ids), history.spans(ids)
+        parts = [self._stored_facts(table, wanted) for table in tables if len(table)]
+        return concat(np.empty(0, FACT), *(facts for facts, _ in parts)), concat(np.empty(0, SPAN_FACET), *(facets for _, facets in parts))
+
+    def drop(self, keys: Keys, now: int) -> None:
+        """Whatever the shelf knows of these is not to be believed."""
+        self._shelf.drop(keys)
+        self._forget(keys, now)
+
+    def keys_of(self, traces: Sequence[Trace]) -> Keys:
+        tenants = self._tenants.codes(pa.array([tenant for tenant, _ in traces], pa.string()), self._texts)
+        ids = np.frombuffer(bytes.fromhex("".join(trace for _, trace in traces)), ">u8")
+        return with_tenants(ids.reshape(-1, 2), tenants)
+
+    def trace_of(self, key: bytes) -> Trace:
+        return self._tenants.name(int.from_bytes(key[16:], "big")), key[:16].hex()
+
     def _named(self, keys: Keys, numbers: Index) -> dict[tuple[str, str], int]:
         """These traces by tenant and id, as they are stored."""
         return {(self._tenants.name(int(keys[number, 2])), keys[number, :2].tobytes().hex()): number for number in numbers.tolist()}
 
-    def _stored_facts(self, table: pa.Table, wanted: dict[tuple[str, str], int]) -> tuple[Rows, Rows]:
+    def _stored_facts(self, table: pa.Table, wanted: Mapping[Trace, int]) -> tuple[Rows, Rows]:
         """Rows of these traces; others of the table have the id of one of them, but are another tenant's."""
         from sojourn import _native
 

@@ -6,6 +6,7 @@ when memory is short, and what ended is in the database only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +21,7 @@ from sojourn.sessions.kept import Kept, only, unpack
 from sojourn.sessions.lifecycle import ENDED, I64, MINUTE, SECOND, STATES, deadlines
 from sojourn.sessions.live import Known, Live
 from sojourn.sessions.marked import Marked
-from sojourn.sessions.names import NAME, NOBODY, keys_of, name_columns, pick
+from sojourn.sessions.names import NAME, NOBODY, Key, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
 from sojourn.sessions.overrides import Book
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, Rows, flat, hashes, owners, view
@@ -90,6 +91,15 @@ class Aside:
     piles: list[Pile]
 
 
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """Sessions whose stored rows were mended: whatever was remembered of them is not to be believed."""
+
+    keys: U64
+    rows: list[pa.RecordBatch]
+    """Their rows of `session_rows`."""
+
+
 class Memory:
     """process() and tick() read it; what they stage changes it when it is committed."""
 
@@ -110,7 +120,7 @@ class Memory:
         self.live = Live()
         self.marked = Marked(host.texts)
         self.versions = Versions()
-        self.staged: list[Staged | Aside] = []
+        self.staged: list[Staged | Aside | Retold] = []
 
     # what is touched
 
@@ -179,7 +189,7 @@ class Memory:
 
     def sought(self, names: pa.RecordBatch) -> Touched:
         """Sessions that somebody asks for by name. Of those that nobody knows nothing was told, and there are no rows."""
-        keys = hashes(self._texts, pa.array(list(map("\0".join, keys_of(names))), pa.string()))
+        keys = self._codes(keys_of(names))
         order = np.argsort(keys)
         keys, names = keys.take(order), pick(names, order)
         slots = self.live.find(keys)
@@ -196,6 +206,28 @@ class Memory:
         room = self._most - len(self.live)
         return np.asarray(new & (new.cumsum() > room)) if new.sum() > room else np.zeros(len(slots), bool)
 
+    # what is mended (processors.refolding)
+
+    def unsettled(self, keys: list[Key], now: int) -> list[Key]:
+        """Those of which something is to be told at the next tick."""
+        codes = self._codes(keys)
+        slots = self.live.find(codes)
+        late = (slots >= 0) & (self.live.known(slots).deadline <= now)
+        return [key for key, code, is_late in zip(keys, codes.tolist(), late.tolist(), strict=True) if is_late or code in self._waiting]
+
+    def asleep(self, rows: pa.Table) -> set[Key]:
+        """Those that are not watched for want of room, although they have not ended."""
+        keys = keys_of(rows)
+        slots = self.live.find(self._codes(keys))
+        return {key for key, slot, state in zip(keys, slots.tolist(), _states(rows), strict=True) if slot < 0 and state != ENDED}
+
+    def retell(self, keys: list[Key], rows: list[pa.RecordBatch]) -> None:
+        """With the commit these rows say all that is known of these sessions."""
+        self.staged.append(Retold(self._codes(keys), rows))
+
+    def _codes(self, keys: Sequence[Key]) -> U64:
+        return hashes(self._texts, pa.array(["\0".join(key) for key in keys], pa.string()))
+
     # what becomes of it
 
     def discard(self) -> None:
@@ -207,11 +239,24 @@ class Memory:
         for staged in self.staged:
             if isinstance(staged, Aside):
                 self._keep_waiting(staged)
+            elif isinstance(staged, Retold):
+                self._learn_anew(staged)
             else:
                 self._keep(staged)
         self.staged.clear()
         if self.live.shrink(self._room, self._clock.now() - active_window) and self._history is None:
             self.live.drop_ended()
+
+    def _learn_anew(self, retold: Retold) -> None:
+        self.live.drop(retold.keys)
+        for batch in retold.rows:
+            table = pa.Table.from_batches([batch])
+            alive = [
+                state != ENDED and not deleted for state, deleted in zip(_states(table), table.column("Deleted").to_pylist(), strict=True)
+            ]
+            self._take_in(table.filter(pa.array(alive, pa.bool_())))
+            if self._stored is not None:
+                self._stored.add(np.frombuffer(_native.name_digests(batch.select(NAME)), "<u8"))
 
     def _keep_waiting(self, aside: Aside) -> None:
         for key, one in zip(aside.keys.tolist(), aside.piles, strict=True):
@@ -309,7 +354,7 @@ class Memory:
         known = Known.nothing(len(table))
         if len(table):
             known.segments[:] = np.asarray(table.column("Segments"))
-            known.state[:] = [STATES.index(text) for text in table.column("State").to_pylist()]
+            known.state[:] = _states(table)
             known.revision[:] = np.asarray(table.column("Revision"))
             end, seen = (np.asarray(table.column(name)).astype("datetime64[ns]").astype(np.int64) for name in ("End", "LastSeen"))
             known.heard[:] = np.maximum(end, seen)
@@ -347,6 +392,10 @@ class Memory:
         """Sessions that live, by state, and the bytes of their trace rows."""
         out = {f'sojourn_sessions{{state="{name}"}}': float(self.live.count(code)) for code, name in enumerate(STATES[:ENDED])}
         return out | {"sojourn_lifecycle_trace_row_bytes": float(self.live.bytes)}
+
+
+def _states(table: pa.Table) -> list[int]:
+    return [STATES.index(text) if text else ENDED for text in table.column("State").to_pylist()]
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:

@@ -61,6 +61,8 @@ class Session(Processor):
 
     @contextmanager
     def open(self, host: Host) -> Iterator[Process]:
+        if host.telling is not None:
+            host.telling.missing = {"missing_id": self.missing_id, "gap_attributes": self.gap_attributes}
         yield _Settle(self, host)
 
 

@@ -89,6 +89,10 @@ class Marked:
             for session in sessions.tolist():
                 self._known.pop(session, None)
 
+    def copy(self, sessions: U64, other: Marked) -> None:
+        """Know what the other one knows of these."""
+        self._known |= {session: said for session in sessions.tolist() if (said := other.of(session)) != NOTHING}
+
     # what follows from it
 
     def ends(self, keys: U64, told: Marks | None) -> Marks | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sojourn.sessions.names import Key
@@ -18,3 +18,38 @@ class Mark:
     """What it shall be called."""
     found: bool = False
     """The answer: whether there is such a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A column of a stored row that is not what its spans say."""
+
+    key: Key
+    table: str
+    """session_rows, session_segment_rows or session_trace_rows."""
+    row: str
+    """Trace id or number of the segment; '' for the session."""
+    column: str
+    """'' if the whole row is missing, or one too many."""
+    stored: object
+    """None if there is no such row."""
+    found: object
+
+
+@dataclass(slots=True)
+class Refold:
+    """Fold sessions again from what is stored of them, and mend the rows that differ."""
+
+    keys: list[Key]
+    check: bool = False
+    """Only compare."""
+    thorough: bool = True
+    """Look for spans that name these sessions but are in no row of theirs."""
+    later: list[Key] = field(default_factory=list)
+    """The answer: sessions that are about to change anyway, so nothing can be said of them now."""
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> set[Key]:
+        """Sessions with rows that differed; they are right now unless this was a check."""
+        return {each.key for each in self.differences}

@@ -80,6 +80,9 @@ class Shelf:
             keys, newest = gone
             self._dropped(np.frombuffer(keys, ">u8").reshape(-1, 3), newest)
 
+    def drop(self, keys: Keys) -> None:
+        self._held.drop(keys.astype(">u8").tobytes())
+
 
 def _numbered(rows: bytearray, dtype: np.dtype[np.void], number: npt.NDArray[np.uint32]) -> Rows:
     out: Rows = np.frombuffer(rows, dtype)

@@ -7,8 +7,8 @@ matter what came first, and nothing has to be remembered for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,33 @@ class Pairs(NamedTuple):
     bits: U64
 
 
+Trace = tuple[str, str]
+"""Tenant and trace id."""
+
+
+class Folding(Protocol):
+    """What `aggregate` does for `lifecycle` (`processors.folding.Fold`)."""
+
+    def afresh(self, host: Any) -> Any:
+        """A fold of the same settings that knows nothing, on another host."""
+
+    def next_version(self) -> int:
+        """A version for trace rows, greater than all that were told."""
+
+    def unsettled(self) -> set[Trace]:
+        """Traces that are to be folded at the next tick."""
+
+    def forget(self, traces: Sequence[Trace]) -> None:
+        """Of these traces only what is stored is true."""
+
+
 class Telling:
-    """What `lifecycle` found out and `aggregate` asks. One thread uses it."""
+    """What `lifecycle` found out and `aggregate` asks, and the other way round. One thread uses it."""
 
     def __init__(self) -> None:
+        self.missing: Mapping[str, Any] = {"missing_id": "none", "gap_attributes": []}
+        """What `session` says is done with traces that name no session."""
+        self.folding: Folding | None = None
         self.tenants = Tenants()
         """Of the traces that are asked for."""
         self._known: dict[int, Services] = {}

@@ -74,16 +74,17 @@ class History:
             return empty(schema.SESSION_TRACE_ROWS)
         return self._live(schema.SESSION_TRACE_ROWS, _TRACES, traces=",".join(trace_ids))
 
-    def traces_naming(self, keys: Sequence[Key]) -> list[str]:
-        """Ids of traces, and of log traces, in which a span or a log record names one of these sessions. Reads that column of all rows."""
+    def traces_naming(self, keys: Sequence[Key]) -> list[tuple[str, str]]:
+        """(tenant, id) of the traces and log traces in which a span or a log record names one of these sessions. Reads that column of all
+        rows."""
         if not keys:
             return []
-        spans = f"SELECT TraceId AS id FROM {self._table(schema.OTEL_TRACES)} WHERE SessionId != '' AND {_SESSIONS}"
-        records = (
-            f"SELECT if(LogTrace = '', TraceId, LogTrace) AS id FROM {self._table(schema.OTEL_LOGS)} WHERE SessionId != '' AND {_SESSIONS}"
-        )
-        found = self._database.query_arrow(f"SELECT DISTINCT id FROM ({spans} UNION ALL {records}) WHERE id != ''", {"keys": _hexed(keys)})
-        return [] if found is None else found.column("id").to_pylist()
+        named = f"WHERE SessionId != '' AND {_SESSIONS}"
+        spans = f"SELECT Tenant, TraceId AS id FROM {self._table(schema.OTEL_TRACES)} {named}"
+        records = f"SELECT Tenant, if(LogTrace = '', TraceId, LogTrace) AS id FROM {self._table(schema.OTEL_LOGS)} {named}"
+        distinct = f"SELECT DISTINCT Tenant, id FROM ({spans} UNION ALL {records}) WHERE id != ''"
+        found = self._database.query_arrow(distinct, {"keys": _hexed(keys)})
+        return [] if found is None else list(zip(found.column("Tenant").to_pylist(), found.column("id").to_pylist(), strict=True))
 
     def trace_rows_of_sessions(self, keys: Sequence[Key]) -> pa.Table:
         """Rows of `session_trace_rows` of those sessions, without deleted ones; of each the first MOST_TRACES by start."""

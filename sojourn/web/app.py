@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from sojourn.errors import SojournError
-from sojourn.web import answers, changing, pages
+from sojourn.web import answers, changing, pages, rebuilding
 from sojourn.web.answers import Answer, Missing, Pairs
 from sojourn.web.changing import Ask, Changing, Told
 from sojourn.web.parameters import BadParameter
@@ -123,6 +123,9 @@ class Application:
         return self._told(pages.failure if said.form else _json, asked, lambda: self._change_route(action, asked, said))
 
     def _change_route(self, action: str, asked: Asked, said: Told) -> Response:
+        if action == "rebuild":
+            lines = rebuilding.rebuild(self._reading, self._changing.ask, said.values, self._now())
+            return StreamingResponse(lines, headers=_SAFE, media_type="application/x-ndjson")
         change = {"name": self._changing.rename, "end": self._changing.end}[action]
         answer = change(asked.parts[1], asked.pairs, said.values)
         if said.form:

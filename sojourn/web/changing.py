@@ -47,11 +47,13 @@ class Told:
 
 
 def action_of(scope: Scope) -> str | None:
-    """What is to be changed: name or end; None if this request asks for no change that we know."""
+    """What is to be done: name, end or rebuild; None if this request asks for no change that we know."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").strip("/").split("/")
     match scope["method"], path:
         case "POST", ["sessions", _, "name" | "end" as action]:
             return str(action)
+        case "POST", ["rebuild"]:
+            return "rebuild"
     return None
 
 

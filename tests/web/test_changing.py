@@ -41,12 +41,12 @@ def chat(start: str, session: str = "s", **more: Any) -> Any:
 
 def test_a_name_wins_for_good(collector: Collector, api: httpx.Client) -> None:
     """Over names that are told later too; the answer is the session."""
-    collector.send(chat("09:05", attributes={"session.name": "told"}))
+    collector.send(chat("09:05", attributes={"agentmark.session_name": "told"}))
     collector.settle()
     answer = api.post("/sessions/s/name", json={"name": "  The tall one  "})
     assert answer.status_code == 200
     assert (answer.json()["session"]["name"], answer.json()["session"]["name_source"]) == ("The tall one", "manual")
-    collector.send(chat("09:08", attributes={"session.name": "told again"}))
+    collector.send(chat("09:08", attributes={"agentmark.session_name": "told again"}))
     assert [(row["Name"], row["NameSource"], row["Traces"]) for row in collector.sessions()] == [("The tall one", "manual", 2)]
     assert api.get("/sessions.json?search=tall").json()["sessions"][0]["session_id"] == "s"
     assert api.post("/sessions/s/name", json={"name": "another"}).json()["session"]["name"] == "another"

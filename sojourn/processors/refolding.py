@@ -1,0 +1,264 @@
+"""Sessions folded again from what is stored of them, by the very code that folds them when their spans come, and compared with their rows.
+
+What was told of a session once must be what its stored spans say for ever. This looks whether it is, and mends what is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from sojourn import _native
+from sojourn.component import Batch, Host
+from sojourn.schema import FLAGS, MOST_TRACES, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
+from sojourn.sessions.names import NAME, Key, keys_of
+from sojourn.sessions.packed import TRACE, column, copy, numbers, view
+from sojourn.sessions.requests import Difference, Refold
+from sojourn.sessions.telling import Telling, Trace
+
+if TYPE_CHECKING:
+    from sojourn.processors.remembering import Memory
+    from sojourn.storage.history import History
+
+TEXTS: Final = 64 << 20
+PASSES: Final = 8
+"""How often what records tell may change what of a trace counts; in truth once or twice."""
+Row = dict[str, Any]
+Id = tuple[Key, str]
+"""A session, and the trace or the segment of it; '' for the session itself."""
+
+_UNEQUAL: Final = frozenset({"Version", "Collector", "Revision", "LastSeen", "Deleted", "Arrival", "Alerts"})
+"""Not compared: who wrote the row and when, and what follows from that (sessions.md 7)."""
+_STATE: Final = frozenset({"State", "EndReason"})
+_SKEW: Final = FLAGS["clock_skew"]
+PARTS: Final = (SESSION_TRACE_ROWS.name, SESSION_SEGMENT_ROWS.name, SESSION_ROWS.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A clock that stands."""
+
+    time: int
+
+    def now(self) -> int:
+        return self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a table should hold of some sessions: batches, and which row of which of them each thing is."""
+
+    batches: list[pa.RecordBatch]
+    rows: dict[Id, tuple[int, int]]
+    """(batch, row)"""
+
+    def row(self, id_: Id) -> Row:
+        batch, row = self.rows[id_]
+        return next(plain(self.batches[batch].slice(row, 1)))[1]
+
+    def of(self, wanted: Callable[[Id], bool]) -> Iterator[pa.RecordBatch]:
+        """These rows."""
+        for number, batch in enumerate(self.batches):
+            mine = [row for id_, (at, row) in self.rows.items() if at == number and wanted(id_)]
+            if mine:
+                yield batch.take(pa.array(mine))
+
+
+Tables = dict[str, pa.Table]
+"""Stored rows of some sessions by table."""
+
+
+def refold(host: Host, request: Refold, memory: Memory, keeping: Callable[[Host, list[Key]], Any]) -> list[Batch]:
+    """Compare the rows of these sessions with what their stored spans say, and give rows that mend what differs.
+
+    `keeping` makes a `lifecycle` that knows nothing but what people said of these sessions.
+    """
+    history, now = host.history, host.clock.now()
+    if history is None or memory.telling.folding is None:
+        request.later = list(request.keys)
+        return []
+    tables = _stored(history, request, memory, now)
+    keys = [key for key in request.keys if key not in set(request.later)]
+    if not keys:
+        return []
+    found = _again(host, request, keys, tables[SESSION_TRACE_ROWS.name], now, lambda own: keeping(own, keys), memory.telling)
+    asleep = memory.asleep(tables[SESSION_ROWS.name])
+    request.differences = [each for name in PARTS for each in differences(name, tables[name], found[name], asleep)]
+    return [] if request.check or not request.differences else _mended(request, tables, found, memory, now)
+
+
+def _stored(history: History, request: Refold, memory: Memory, now: int) -> Tables:
+    """What is stored of the sessions; those of which something is yet to be told are left for later."""
+    request.later = memory.unsettled(request.keys, now)
+    keys = [key for key in request.keys if key not in set(request.later)]
+    assert memory.telling.folding is not None
+    traces, busy = history.trace_rows_of_sessions(keys), memory.telling.folding.unsettled()
+    ids = list(zip(keys_of(traces), traces.column("TraceId").to_pylist(), strict=True))
+    counts: dict[Key, int] = {}
+    for key, _ in ids:
+        counts[key] = counts.get(key, 0) + 1
+    left = {key for key, trace in ids if (key[0], trace) in busy or counts[key] >= MOST_TRACES}
+    request.later += sorted(left)
+    kept = pa.array([key not in left for key, _ in ids], pa.bool_())
+    keys = [key for key in keys if key not in left]
+    return {
+        SESSION_TRACE_ROWS.name: traces.filter(kept) if left else traces,
+        SESSION_SEGMENT_ROWS.name: history.segments(keys),
+        SESSION_ROWS.name: history.sessions(keys),
+    }
+
+
+def _again(
+    host: Host, request: Refold, keys: list[Key], stored: pa.Table, now: int, keeping: Callable[[Host], Any], known: Telling
+) -> dict[str, Found]:
+    """Fold the sessions as they are `now`, by processors that know nothing but the stored spans: what each table should hold.
+
+    Who tells calls in records is found out on the way, as it is live: a trace is folded again when it was folded with something else in
+    mind. `stored` are the sessions' trace rows.
+    """
+    assert host.history is not None
+    assert known.folding is not None
+    telling = Telling()
+    telling.missing, telling.tenants = known.missing, known.tenants
+    own = replace(host, clock=Still(now), texts=_native.Texts(TEXTS), history=None, telling=telling)
+    fold = known.folding.afresh(own)
+    fold.take_stored(host.history, _traces_of(host.history, request, keys, stored))
+    arrived, traces, derived = _arrivals(stored), [], []
+    batch = fold.settle()
+    for _ in range(PASSES):
+        if batch is None:
+            break
+        fold.committed()
+        traces.append(as_arrived(batch, arrived))
+        lifecycle = keeping(own)
+        for told in traces:
+            list(lifecycle.process(Batch(SESSION_TRACE_ROWS.name, told)))
+        derived = list(lifecycle.settle())
+        lifecycle.committed()
+        batch = fold.due()
+    parts = {name: [batch.records for batch in derived if batch.table == name] for name in PARTS}
+    return {name: _found(batches, set(keys)) for name, batches in (parts | {SESSION_TRACE_ROWS.name: traces}).items()}
+
+
+def _traces_of(history: History, request: Refold, keys: list[Key], stored: pa.Table) -> list[Trace]:
+    """The traces and log traces that may be in these sessions."""
+    ids = dict.fromkeys(zip(stored.column("Tenant").to_pylist(), stored.column("TraceId").to_pylist(), strict=True))
+    if request.thorough:
+        ids |= dict.fromkeys(history.traces_naming(keys))
+    return list(ids)
+
+
+def _arrivals(stored: pa.Table) -> Mapping[Id, int]:
+    times = np.asarray(stored.column("Arrival")).astype("datetime64[ns]").astype(np.int64).tolist()
+    return dict(zip(_ids(stored), times, strict=True))
+
+
+def as_arrived(batch: pa.RecordBatch, arrived: Mapping[Id, int]) -> pa.RecordBatch:
+    """The trace rows with the arrival that was told, if it is earlier: of two equal copies of a span, which arrived at their own times,
+    the table keeps the later one."""
+    rows = copy(view(batch.column("_trace"), TRACE))
+    told = np.array([arrived.get(id_, np.iinfo(np.int64).max) for id_ in _ids(batch)], np.int64)
+    rows["arrival"] = np.minimum(rows["arrival"], told)
+    times = pa.array(np.ascontiguousarray(rows["arrival"])).cast(batch.schema.field("Arrival").type)
+    names = batch.schema.names
+    columns = [{"Arrival": times, "_trace": column(rows)}.get(name, batch.column(name)) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names)
+
+
+def _found(batches: list[pa.RecordBatch], wanted: set[Key]) -> Found:
+    """Of several rows of one thing the last; deleted ones are not there."""
+    rows: dict[Id, tuple[int, int]] = {}
+    for number, batch in enumerate(batches):
+        gone = np.asarray(batch.column("Deleted")).tolist()
+        for at, (id_, deleted) in enumerate(zip(_ids(batch), gone, strict=True)):
+            rows.pop(id_, None)
+            if not deleted and id_[0] in wanted:
+                rows[id_] = number, at
+    return Found(batches, rows)
+
+
+def _ids(batch: pa.RecordBatch | pa.Table) -> Iterator[Id]:
+    part = next((name for name in ("TraceId", "Segment") if name in batch.schema.names), None)
+    own = [""] * batch.num_rows if part is None else map(str, batch.column(part).to_pylist())
+    return zip(keys_of(batch), own, strict=True)
+
+
+def plain(batch: pa.RecordBatch | pa.Table) -> Iterator[tuple[Id, Row]]:
+    """Rows as what is compared of them: times as numbers, lists sorted, without what may differ."""
+    names = [name for name in batch.schema.names if not name.startswith("_") and name not in _UNEQUAL]
+    columns = [batch.column(name) for name in names]
+    columns = [each.cast("int64") if pa.types.is_timestamp(each.type) else each for each in columns]
+    for id_, values in zip(_ids(batch), zip(*(each.to_pylist() for each in columns), strict=True), strict=True):
+        yield id_, _comparable(dict(zip(names, values, strict=True)))
+
+
+def _comparable(row: Row) -> Row:
+    for nested in ("Metadata", "Notes"):
+        parts = [name for name in row if name.startswith(f"{nested}.")]
+        if parts:
+            row[nested] = sorted(zip(*(row.pop(name) for name in parts), strict=True))
+    if isinstance(row["Flags"], int):
+        row["Flags"] &= ~_SKEW
+    else:
+        row["Flags"] = [flag for flag in row["Flags"] if flag != "clock_skew"]
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in row.items() if name not in NAME}
+
+
+def differences(table: str, stored: pa.Table, found: Found, asleep: set[Key]) -> list[Difference]:
+    """Where stored rows are not what was found. Of the sessions `asleep` nobody has told yet that they have become silent."""
+    had = dict(plain(stored))
+    out = []
+    for id_ in had.keys() | found.rows.keys():
+        key, row = id_
+        if id_ not in found.rows or id_ not in had:
+            there = "a row"
+            out.append(Difference(key, table, row, "", there if id_ in had else None, None if id_ in had else there))
+            continue
+        old, new = had[id_], found.row(id_)
+        names = [name for name in new if old[name] != new[name] and not (key in asleep and name in _STATE)]
+        out += [Difference(key, table, row, name, old[name], new[name]) for name in names]
+    return sorted(out, key=lambda each: (each.key, each.row, each.column))
+
+
+def _mended(request: Refold, tables: Tables, found: dict[str, Found], memory: Memory, now: int) -> list[Batch]:
+    """The rows that make the tables right, and what the memory becomes with them."""
+    folding, wrong = memory.telling.folding, request.wrong
+    assert folding is not None
+    rows = tables[SESSION_ROWS.name]
+    revisions = dict(zip(keys_of(rows), rows.column("Revision").to_pylist(), strict=True))
+    traces = {(each.key, each.row) for each in request.differences if each.table == SESSION_TRACE_ROWS.name}
+    versions = {name: memory.versions.next(now) for name in PARTS[1:]} | {PARTS[0]: folding.next_version()}
+    batches = []
+    for name in PARTS:
+        chosen = traces.__contains__ if name == PARTS[0] else lambda id_: id_[0] in wrong
+        told = [_stamped(batch, versions[name], revisions) for batch in found[name].of(chosen)]
+        gone = [at for at, id_ in enumerate(_ids(tables[name])) if id_[0] in wrong and id_ not in found[name].rows]
+        if gone:
+            told.append(_gone(tables[name].take(pa.array(gone)), versions[name]))
+        batches += [Batch(name, batch) for batch in told]
+        if name == SESSION_ROWS.name:
+            memory.retell(sorted(wrong), told)
+    folding.forget(
+        list({(key[0], trace) for key, trace in _ids(tables[PARTS[0]]) if key in wrong} | {(key[0], trace) for key, trace in traces})
+    )
+    return batches
+
+
+def _stamped(batch: pa.RecordBatch, version: int, revisions: Mapping[Key, int]) -> pa.RecordBatch:
+    new = {"Version": numbers(np.full(len(batch), version, np.uint64))}
+    if "Revision" in batch.schema.names:
+        new["Revision"] = pa.array([revisions.get(key, 0) + 1 for key in keys_of(batch)], pa.uint64())
+    names = batch.schema.names
+    return pa.RecordBatch.from_arrays([new.get(name, batch.column(name)) for name in names], names)
+
+
+def _gone(stored: pa.Table, version: int) -> pa.RecordBatch:
+    """Stored rows as ones that say that there is no such thing."""
+    new = {"Version": numbers(np.full(len(stored), version, np.uint64)), "Deleted": numbers(np.ones(len(stored), np.uint8))}
+    batch = stored.combine_chunks().to_batches()[0]
+    names = [name for name in batch.schema.names if name != "Collector"]
+    return pa.RecordBatch.from_arrays([new.get(name, batch.column(name)) for name in names], names)

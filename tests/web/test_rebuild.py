@@ -1,0 +1,110 @@
+"""`POST /rebuild` and `sojourn rebuild`: rows that are not what their spans say are found, and mended."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from sojourn.cli import main
+from sojourn.testing import Collector, at, run, span
+
+
+def rebuild(collector: Collector, **said: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The last line of the answer, and the differences."""
+    collector.settle()
+    answer = httpx.post(f"http://{collector.endpoints['web']}/rebuild", json=said, timeout=120, trust_env=False)
+    lines = [json.loads(line) for line in answer.raise_for_status().text.splitlines()]
+    assert lines[-1].get("finished"), lines[-1]
+    return lines[-1], [line["difference"] for line in lines if "difference" in line]
+
+
+def drift(collector: Collector) -> float:
+    return collector.service.meters.samples()['sojourn_session_drift_total{processor="lifecycle"}']
+
+
+def chat(start: str, session: str = "s", **more: Any) -> Any:
+    return span("chat", session=session, start=at(start), tokens=(100, 20), **{"trace": f"{session} {start}"} | more)
+
+
+def corrupt(collector: Collector, table: str, changes: str, where: str = "SessionId = 's'") -> None:
+    """Store a newer row in which something else stands."""
+    version = "Version + 1 AS Version"
+    collector.query("SELECT 1")
+    database = collector.service.database()
+    assert database is not None
+    database.command(f"INSERT INTO {table} SELECT * REPLACE ({changes}, {version}) FROM {table} FINAL WHERE {where}")
+
+
+DAMAGES = {
+    "a total": ("session_rows", "toUInt64(7) AS InputTokens"),
+    "a name": ("session_rows", "'wrong' AS Name"),
+    "a state": ("session_rows", "'ended' AS State"),
+    "a row that is gone": ("session_rows", "toUInt8(1) AS Deleted"),
+    "a segment": ("session_segment_rows", "toUInt64(7) AS OutputTokens"),
+    "a segment too many": ("session_segment_rows", "toUInt32(5) AS Segment"),
+    "a trace": ("session_trace_rows", "toUInt64(7) AS InputTokens"),
+    "a trace that is gone": ("session_trace_rows", "toUInt8(1) AS Deleted"),
+    "a trace too many": ("session_trace_rows", f"'{'ab' * 16}' AS TraceId"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_found_and_mended(damage: str) -> None:
+    """By --check, which changes nothing, and by a rebuild, behind which all is right, in the tables as in memory; both are counted."""
+    with run(now="09:10", settings=[f"exporters.clickhouse.database=damage_{uuid.uuid4().hex[:8]}"]) as collector:
+        collector.send(chat("08:00"), chat("09:06", attributes={"agentmark.session_name": "right"}), chat("09:07", "other"))
+        right = collector.sessions()
+        assert rebuild(collector, check=True)[0]["wrong"] == 0
+        corrupt(collector, *DAMAGES[damage])
+        last, differences = rebuild(collector, check=True)
+        assert (last["wrong"], {each["session_id"] for each in differences}) == (1, {"s"})
+        assert rebuild(collector, check=True)[0]["wrong"] == 1
+        assert drift(collector) == 2
+        assert rebuild(collector, sessions=["s"])[0]["wrong"] == 1
+        assert rebuild(collector, check=True)[0]["wrong"] == 0
+        unlike = ("Revision", "LastSeen")
+        assert [{**row, **dict.fromkeys(unlike)} for row in collector.sessions()] == [{**row, **dict.fromkeys(unlike)} for row in right]
+        collector.send(chat("09:09"))
+        row = collector.sessions("SessionId = 's'")[0]
+        assert (row["Traces"], row["InputTokens"], row["Name"], row["State"]) == (3, 300, "right", "active")
+        assert rebuild(collector, check=True)[0]["wrong"] == 0
+
+
+def test_ended_sessions_and_marks_are_rebuilt_as_they_were() -> None:
+    """What people said is no drift, and sessions that are in the database only are folded like others."""
+    with run(now="09:10") as collector:
+        collector.send(chat("09:05"), chat("08:00", "old"), chat("09:05", "called"))
+        collector.settle()
+        with httpx.Client(base_url=f"http://{collector.endpoints['web']}", timeout=60, trust_env=False) as api:
+            api.post("/sessions/called/name", json={"name": "by hand"}).raise_for_status()
+            api.post("/sessions/s/end").raise_for_status()
+        assert rebuild(collector, check=True)[0] == {"done": 3, "total": 3, "wrong": 0, "check": True, "finished": True, "unsettled": []}
+        collector.advance("2h")
+        collector.send(chat("09:06", "old", trace="late"))
+        assert rebuild(collector)[0]["wrong"] == 0
+        corrupt(collector, "session_rows", "'x' AS Name", "SessionId IN ('called', 's')")
+        assert rebuild(collector, since="3h")[0]["wrong"] == 2
+        names = {row["SessionId"]: (row["Name"], row["EndReason"]) for row in collector.sessions()}
+        assert names == {"called": ("by hand", "idle_timeout"), "s": ("chat", "explicit"), "old": ("chat", "")}
+
+
+def test_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """`sojourn rebuild --check` ends with 1 if anything differs, tells what, and a rebuild mends it."""
+    with run(now="09:10") as collector:
+        collector.send(chat("09:05"))
+        collector.settle()
+        endpoint = ["--endpoint", f"http://{collector.endpoints['web']}"]
+        assert main(["rebuild", "--check", *endpoint]) == 0
+        assert "1 sessions folded again, 0 differ" in capfd.readouterr().out
+        corrupt(collector, "session_rows", "toUInt64(7) AS InputTokens")
+        assert main(["rebuild", "s", "--check", *endpoint]) == 1
+        out = capfd.readouterr()
+        assert "session_rows.InputTokens is 7, its spans say 100" in out.out + out.err
+        assert main(["rebuild", "--json", *endpoint]) == 0
+        assert json.loads(capfd.readouterr().out.splitlines()[-1])["wrong"] == 1
+        assert main(["rebuild", "--check", "--since", "1h", *endpoint]) == 0
+        assert main(["rebuild", "--since", "soon", *endpoint]) == 2
