@@ -15,6 +15,7 @@ from sojourn.sessions.lifecycle import ENDED, MINUTE, NEVER, REASONS, SECOND, ST
 from tests.oracle import test_cutting as by_hand
 
 PLAIN = Rules()
+HOUR = 60 * MINUTE
 
 
 def at(clock: str) -> int:
@@ -163,6 +164,54 @@ def test_sessions_are_cut_each_for_itself() -> None:
     assert cuts.session.tolist() == [0, 0, 1, 2]
     assert cuts.number.tolist() == [0, 1, 0, 0]
     assert cuts.first.tolist() == [0, 1, 2, 4]
+
+
+RULES = [PLAIN, Rules(idle_timeout=10 * MINUTE), Rules(max_traces=2), Rules(max_traces=2, cut_on_limit=False), Rules(idle_timeout=2 * HOUR)]
+OWN = [
+    # what one session would be by each of RULES; they are cut together
+    (
+        "09:00-09:01 09:20-09:21 09:40-09:41 10:15-10:16",
+        [
+            ["09:00-09:41 idle_timeout", "10:15-10:16"],
+            ["09:00-09:01 idle_timeout", "09:20-09:21 idle_timeout", "09:40-09:41 idle_timeout", "10:15-10:16"],
+            ["09:00-09:21 max_traces", "09:40-09:41 idle_timeout", "10:15-10:16"],
+            ["09:00-09:41 idle_timeout", "10:15-10:16"],
+            ["09:00-10:16"],
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("traces", "expected"), OWN)
+def test_sessions_are_cut_each_by_its_own_rules(traces: str, expected: list[list[str]]) -> None:
+    start, end = (np.tile(each, len(RULES)) for each in intervals(traces))
+    size = len(start) // len(RULES)
+    cuts = cut(np.arange(len(RULES)) * size, start, end, Rules.each(RULES, np.arange(len(RULES))))
+    found: list[list[str]] = [[] for _ in RULES]
+    for first, until, session, code in zip(cuts.first, [*cuts.first[1:], len(start)], cuts.session, cuts.reason, strict=True):
+        found[session].append(f"{clock(start[first])}-{clock(end[first:until].max())} {REASONS[code]}".strip())
+    assert found == expected
+
+
+def test_states_deadlines_and_lateness_follow_each_session_s_own_rules() -> None:
+    own = Rules.each(
+        [PLAIN, Rules(active_window=MINUTE, idle_timeout=2 * MINUTE, finalize_delay=0, allowed_lateness=0)], np.array([0, 1, 1])
+    )
+    arrival, end = np.full(3, at("09:00")), np.array([at("09:00"), at("09:00"), at("10:00")])
+    state = states(arrival, end, at("09:01"), own)
+    assert [STATES[code] for code in state] == ["active", "idle", "active"]
+    assert [clock(time) for time in deadlines(arrival, end, state, own)] == ["09:05", "09:02", "10:01"]
+    came = np.array([at("09:01"), at("09:05")] * 2)
+    two = Rules.each([PLAIN, Rules(idle_timeout=2 * MINUTE, finalize_delay=0, allowed_lateness=0)], np.array([0, 1]))
+    assert late(np.array([0, 2]), np.full(4, at("09:01")), came, two).tolist() == [False, True]
+
+
+def test_a_mark_falls_into_a_silence_by_the_rules_of_its_session() -> None:
+    start = np.array([at("09:00")] * 2)
+    said = marks_of("x09:20")
+    both = Marks(np.array([0, 1]), np.repeat(said.time, 2), np.repeat(said.reason, 2), np.repeat(said.new, 2))
+    own = Rules.each([PLAIN, Rules(idle_timeout=10 * MINUTE)], np.array([0, 1]))
+    assert [REASONS[code] for code in cut(np.array([0, 1]), start, start + MINUTE, own, None, both).reason] == ["explicit", ""]
 
 
 def marks_of(text: str, session: int = 0) -> Marks:
