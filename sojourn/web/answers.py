@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sojourn.web import parameters, timeline
+from sojourn.web import parameters, timeline, wording
 from sojourn.web.reading import Reading, Row
 
 Pairs = Sequence[tuple[str, str]]
@@ -14,10 +14,18 @@ Answer = dict[str, Any]
 TENANT: Final = ""  # without authentication everything belongs to one tenant
 _MAX_TRACES: Final = 100_000
 _MAX_SPANS: Final = 100_000
+_WATERFALL: Final = 20_000
 _SEGMENTS: Final = 10_000
 _EVENTS: Final = 1_000
 _POINTS: Final = 1_000
+_SHOWN_ACTIVITY: Final = 200
+LANES: Final = 2_000
+_STEPS: Final = 24
 _TOTALS: Final = 1_000
+_OVER_TIME: Final = (
+    *("sessions", "traces", "errors", "input_tokens", "output_tokens", "total_tokens", "cost", "turns"),
+    *("turn_p50_ns", "turn_p95_ns", "turn_p99_ns"),
+)
 _COUNTERS: Final = r"(^|[._])(tokens?|cost)([._]|$)"
 _NO_COUNTERS: Final = r"(^|[._])(time|duration|latency)([._]|$)"  # gen_ai.server.time_to_first_token
 
@@ -37,6 +45,15 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"sessions": [_session(row) for row in rows], "next": following}
 
 
+def activity(reading: Reading, rows: Sequence[Row], parts: int) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
+    """When the sessions of a list were busy, by project and id: (part of its time, traces, traces with errors)."""
+    keys = [(row["project"], row["session_id"]) for row in rows[:_SHOWN_ACTIVITY]]
+    found: dict[tuple[str, str], list[tuple[int, int, int]]] = {key: [] for key in keys}
+    for row in reading.rows("session_activity", tenant=TENANT, keys=keys, parts=parts) if keys else ():
+        found[row["project"], row["session_id"]].append((row["part"], row["traces"], row["errors"]))
+    return found
+
+
 def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One session with what belongs to it; `next` is the cursor of its further traces."""
     question, given = parameters.by_start(pairs, ("project",), 10_000, _MAX_TRACES, now)
@@ -48,7 +65,9 @@ def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
 
 
 def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
-    """One session with its traces and log records as they followed one another: `moments`, in parts of which each is complete."""
+    """One session for its page: `moments` are its traces and log records as they followed one another, in parts of which each is complete;
+    `steps` what was done in those traces; `traces` all of it in short, for the timeline.
+    """
     places, given = parameters.places(pairs)
     key = _key(identity, given)
     found = _about(reading, key)
@@ -57,7 +76,19 @@ def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     traces = reading.rows("session_traces", of_traces.given, **key, **of_traces.bound, limit=timeline.TRACES + 1)
     logs = reading.rows("session_logs", of_logs.given, **key, **of_logs.bound, limit=timeline.LOGS + 1)
     moments, reached = timeline.merged(traces, logs, places)
-    return found | {"moments": moments, "next": parameters.encode_cursor(*reached) if reached else None}
+    following = parameters.encode_cursor(*reached) if reached else None
+    shown = [row for row in moments if "digest" not in row]
+    lanes = reading.rows("session_lanes", **key, limit=LANES)
+    return found | {"moments": moments, "next": following, "traces": lanes, "steps": _steps(reading, shown)}
+
+
+def _steps(reading: Reading, traces: Sequence[Row]) -> list[Row]:
+    """What was done in these traces."""
+    if not traces:
+        return []
+    first, last = (wording.moment(edge) for edge in (min(row["start"] for row in traces), max(row["end"] for row in traces)))
+    identities = [row["trace_id"] for row in traces]
+    return reading.rows("session_steps", tenant=TENANT, traces=identities, first=first, last=last, steps=_STEPS)
 
 
 def logs(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
@@ -105,16 +136,48 @@ def _about(reading: Reading, key: Mapping[str, str]) -> Answer:
     }
 
 
-def trace(reading: Reading, identity: str, pairs: Pairs, now: int, limit: int = 10_000) -> Answer:
+def trace(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One trace with its spans; `next` is the cursor of further spans."""
-    question, _ = parameters.by_start(pairs, (), limit, _MAX_SPANS, now)
+    question, _ = parameters.by_start(pairs, (), 10_000, _MAX_SPANS, now)
+    found, key = _trace(reading, identity)
+    spans = reading.rows("spans", question.given, **key, **question.bound)
+    following = parameters.next_by_start(question, spans, "span_id")
+    return {"trace": found, "spans": [_span(row) for row in spans], "next": following}
+
+
+def waterfall(reading: Reading, identity: str, pairs: Pairs) -> Answer:
+    """One trace for its page: all spans in short, and the `span` that is asked for in full."""
+    given = parameters.waterfall(pairs)
+    found, key = _trace(reading, identity)
+    spans = reading.rows("span_rows", **key, limit=_WATERFALL + 1) if "only" not in given else []
+    chosen = reading.rows("spans", {"span"}, **key, span=given["span"].lower(), limit=1) if "span" in given else []
+    if "span" in given and not chosen:
+        raise Missing("span: there is no span of this id in this trace")
+    span = _span(chosen[0]) if chosen else None
+    return {"trace": found, "spans": spans[:_WATERFALL], "span": span, "truncated": len(spans) > _WATERFALL}
+
+
+def _trace(reading: Reading, identity: str) -> tuple[Row, dict[str, str]]:
+    """What is known of a trace as a whole, and the key of its spans."""
     key = {"tenant": TENANT, "trace": identity.lower()}
     found = reading.rows("trace", **key) or reading.rows("trace_alone", **key)
     if not found:
         raise Missing("trace: there is no trace of this id")
-    spans = reading.rows("spans", question.given, **key, **question.bound)
-    following = parameters.next_by_start(question, spans, "span_id")
-    return {"trace": found[0], "spans": [_span(row) for row in spans], "next": following}
+    return found[0], key
+
+
+def over_time(reading: Reading, pairs: Pairs, now: int) -> Answer:
+    """What came in over time: every bucket, or with `group` every bucket of a value in which there is something."""
+    question = parameters.over_time(pairs, now)
+    since, until, bucket = (int(question.bound[name]) for name in ("since", "until", "bucket"))
+    rows = reading.rows("over_time", question.given, tenant=TENANT, **question.bound)
+    for row in rows:
+        row["start"] = wording.stamp(since + int(row.pop("bucket")) * bucket)
+    if "all" in question.given:
+        found = {row["start"]: row for row in rows}
+        starts = [wording.stamp(start) for start in range(since, until, bucket)]
+        rows = [found.get(start) or dict.fromkeys(_OVER_TIME, 0) | {"cost": None, "start": start} for start in starts]
+    return {"buckets": rows, "bucket_ns": bucket, "since": wording.stamp(since), "until": wording.stamp(until)}
 
 
 def events(reading: Reading, pairs: Pairs, now: int) -> Answer:

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import resources
-from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import Response, StreamingResponse
 
 from sojourn.errors import SojournError
-from sojourn.web import answers, changing, pages, rebuilding
+from sojourn.web import answers, changing, drawing, openapi, pages, rebuilding
 from sojourn.web.answers import Answer, Missing, Pairs
 from sojourn.web.changing import Ask, Changing, Told
+from sojourn.web.live import Live, News
 from sojourn.web.parameters import BadParameter
 from sojourn.web.reading import Reading
 from sojourn.web.serving import Friends, Receive, Scope, Send
@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 
 _SAFE: Final = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -35,8 +36,7 @@ _SAFE: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_SCRIPTED: Final = {"content-security-policy": f"{_SAFE['content-security-policy']}; script-src 'self'; connect-src 'self'"}
-_STATIC: Final = {"style.css": "text/css", "page.js": "text/javascript"}
+_STATIC: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class BadAddress(ValueError):
@@ -69,7 +69,7 @@ class Application:
     """ASGI. Statements run in `workers`, so that a slow one never holds up the others."""
 
     def __init__(
-        self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], str], ask: Ask
+        self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], Mapping[str, str]], ask: Ask
     ) -> None:
         self._changing = Changing(ask, reading, now)
         self._reading = reading
@@ -77,18 +77,25 @@ class Application:
         self._friends = friends
         self._workers = workers
         self._otlp = otlp
-        static = resources.files("sojourn.web").joinpath("static")
-        self._static = {name: (static.joinpath(name).read_bytes(), kind) for name, kind in _STATIC.items()}
+        self._live = Live(reading, workers)
+        static = resources.files("sojourn.web").joinpath("static").iterdir()
+        self._static = {
+            file.name: (file.read_bytes(), _STATIC[suffix]) for file in static if (suffix := "." + file.name.rpartition(".")[2]) in _STATIC
+        }
+
+    def stop(self) -> None:
+        """No more news for those who wait for it."""
+        self._live.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         response = await self._respond(scope, receive)
-        if scope["method"] == "HEAD":
+        if scope["method"] == "HEAD" and isinstance(response, Response):
             response.body = b""
         await response(scope, receive, send)
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive) -> Response | News:
         if not self._friends.welcome(scope):
             return _json({"error": "host: this name does not belong here: use the address that the collector printed"}, 403)
         if scope["method"] not in ("GET", "HEAD"):
@@ -104,7 +111,18 @@ class Application:
             return _with_headers(tell({"error": str(error)}, 400))
         if asked.raw[0] == "static" and (found := self._static.get("/".join(asked.raw[1:]))):
             return Response(found[0], media_type=found[1], headers=_SAFE | {"cache-control": "max-age=300"})
+        if asked.raw == ("live",):
+            return self._news(asked)
         return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
+
+    def _news(self, asked: Asked) -> Response | News:
+        """`/live`: a stream of `change` events, of the list or, with `session_id`, of one session."""
+        given = dict(asked.pairs)
+        bound = {"tenant": answers.TENANT}
+        if "session_id" in given:
+            bound |= {"session": given["session_id"], "project": given.get("project", "")}
+        news = self._live.news(bound, _SAFE)
+        return news or _json({"error": "live: too many pages listen: close some"}, 503)
 
     async def _change(self, action: str, scope: Scope, receive: Receive) -> Response:
         try:
@@ -157,6 +175,10 @@ class Application:
         match asked.raw:
             case ("sessions.json",):
                 return _json(answers.sessions(self._reading, asked.pairs, self._now()))
+            case ("openapi.json",):
+                return _json(openapi.document())
+            case ("metrics-over-time.json",):
+                return _json(answers.over_time(self._reading, asked.pairs, self._now()))
             case ("events.json",):
                 return _json(answers.events(self._reading, asked.pairs, self._now()))
             case ("alerts.json",):
@@ -175,14 +197,21 @@ class Application:
         now = self._now()
         match asked.raw:
             case ("",) | ("sessions",):
-                return _page(pages.sessions(answers.sessions(self._reading, asked.pairs, now), asked.pairs, self._otlp, now))
+                answer = answers.sessions(self._reading, asked.pairs, now)
+                busy = answers.activity(self._reading, answer["sessions"], drawing.PARTS)
+                return _page(pages.sessions(answer, asked.pairs, busy, self._otlp, now))
             case ("sessions", _):
-                return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs), _SCRIPTED)
+                return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
+            case ("over-time",):
+                return _page(pages.over_time(answers.over_time(self._reading, asked.pairs, now), asked.pairs))
+            case ("events",):
+                return _page(pages.events(answers.events(self._reading, asked.pairs, now), asked.pairs))
             case ("sessions", _, "metrics"):
                 answer = answers.metrics(self._reading, asked.parts[1], asked.pairs)
                 return _page(pages.metrics(answer, asked.parts[1], asked.pairs))
             case ("traces", _):
-                return _page(pages.trace(answers.trace(self._reading, asked.parts[1], asked.pairs, now, pages.SPANS), asked.pairs, now))
+                answer = answers.waterfall(self._reading, asked.parts[1], asked.pairs)
+                return _page(pages.trace(answer, dict(asked.pairs)))
         raise Missing("address: there is nothing here")
 
 
@@ -195,8 +224,8 @@ def _json(answer: Answer, status: int = 200, **headers: str) -> Response:
     return Response(body, status, _SAFE | headers, "application/json")
 
 
-def _page(html: str, more: Mapping[str, str] = MappingProxyType({})) -> Response:
-    return Response(html, 200, _SAFE | dict(more), "text/html")
+def _page(html: str) -> Response:
+    return Response(html, 200, _SAFE, "text/html")
 
 
 def _with_headers(response: Any, headers: dict[str, str] | None = None) -> Response:

@@ -1,9 +1,10 @@
-"""Small pictures of metric series, as the path of an SVG."""
+"""Small pictures, as paths of an SVG: metric series, and how busy a session was."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sojourn.web import wording
@@ -40,3 +41,32 @@ def line(points: Sequence[Sequence[Any]], bars: bool) -> str:
 def _down(height: float, low: float, high: float) -> float:
     """SVG counts from above."""
     return _EDGE + (high - height) / ((high - low) or 1.0) * (HEIGHT - 2 * _EDGE)
+
+
+PARTS: Final = 32
+"""Into how many parts the time of a session is divided to show when it was busy."""
+_PART: Final = 3  # each is so wide, of which one is a gap
+_GROUND: Final = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    busy: str
+    failed: str
+    words: str
+
+
+def activity(parts: Sequence[tuple[int, int, int]]) -> Activity:
+    """Of (part, traces, traces with errors): a bar for each part with traces, in a box of 96 and 20; the height is that of the logarithm.
+
+    The foot of a bar is marked where traces have errors, up to half of it where all have.
+    """
+    most = max((traces for _, traces, _ in parts), default=1)
+    busy, failed = [], []
+    for part, traces, errors in parts:
+        height = 5 + 13 * (math.log1p(traces) / math.log1p(most) if most > 1 else 0.6)
+        busy.append(f"M{part * _PART + 1.5} {_GROUND}v-{height:.1f}")
+        if errors:
+            failed.append(f"M{part * _PART + 1.5} {_GROUND}v-{height * min(errors / traces, 1) * 0.5:.1f}")
+    words = f"busy in {len(parts)} of {PARTS} parts of its time" + (f", errors in {len(failed)}" if failed else "")
+    return Activity("".join(busy), "".join(failed), words)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sojourn.storage.database import Database
 
 _log = logging.getLogger(__name__)
-_OTLP = "http://127.0.0.1:4318"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +73,17 @@ class Web(Extension):
                 try:
                     yield Listening({"web": address(socket)})
                 finally:
+                    application.stop()
                     stop_reading(database)
         finally:
             stop_reading(database)  # what was asked in the last moment
             workers.shutdown(cancel_futures=True)
 
 
-def _otlp(data_dir: Path | None) -> str:
-    """Where this collector takes OTLP over HTTP, for the page that tells how to send."""
+def _otlp(data_dir: Path | None) -> dict[str, str]:
+    """Where this collector takes OTLP, as URLs by `otlp_grpc` and `otlp_http`, for the page that tells how to send."""
     try:
-        found = json.loads((data_dir / "endpoints.json").read_text("utf-8"))["otlp_http"] if data_dir else None
-    except (OSError, ValueError, KeyError):
-        found = None
-    return f"http://{found}" if found else _OTLP
+        found = json.loads((data_dir / "endpoints.json").read_text("utf-8")) if data_dir else {}
+        return {name: f"http://{found[name]}" for name in ("otlp_grpc", "otlp_http") if name in found}
+    except (OSError, ValueError, TypeError):
+        return {}

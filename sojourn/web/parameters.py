@@ -37,17 +37,19 @@ def snake_case(name: str) -> str:
     return _NAMES.sub("_", name).lower()
 
 
-def _sortable() -> dict[str, tuple[str, str]]:
+def _sortable() -> dict[str, tuple[str, str, str]]:
     hidden = {"CostPico", "CostSources", "Version", "Deleted"}
     shown = [(column.name, column.type) for column in schema.SESSION_ROWS.columns if column.name not in hidden]
-    shown += [("TotalTokens", "UInt64"), ("Cost", "Nullable(Decimal(38, 12))")]
+    shown += [("TotalTokens", "UInt64")]
     utc = {"DateTime64(9)": "DateTime64(9, 'UTC')", "DateTime64(3)": "DateTime64(3, 'UTC')"}
-    numbers = ((name, kind) for name, kind in shown if kind.startswith(("UInt", "DateTime64", "Nullable(Decimal")))
-    return {snake_case(name): (name, utc.get(kind, kind)) for name, kind in numbers}
+    numbers = ((name, kind) for name, kind in shown if kind.startswith(("UInt", "DateTime64")))
+    return {snake_case(name): (name, name, utc.get(kind, kind)) for name, kind in numbers} | {
+        "cost": ("Cost", "KnownPico", "Nullable(Int64)")
+    }
 
 
 SORTABLE: Final = _sortable()
-"""What a list of sessions may be sorted by: name in JSON → (column, type)."""
+"""What a list of sessions may be sorted by: name in JSON → (column that is shown, column that is stored, its type)."""
 
 
 @dataclass(slots=True)
@@ -176,7 +178,7 @@ def _amounts(question: Question, given: Mapping[str, str], now: int) -> None:
     if "min_cost" in given:
         if not _MONEY.fullmatch(given["min_cost"]):
             raise BadParameter(f"min_cost: {given['min_cost']!r} is not an amount of US dollars such as 0.25")
-        question.ask("min_cost", min_cost=str(Decimal(given["min_cost"])))
+        question.ask("min_cost", min_cost=_pico(given["min_cost"]))
     if "min_tokens" in given:
         question.ask("min_tokens", min_tokens=whole("min_tokens", given["min_tokens"], 2**63 - 1))
     if "min_wall" in given:
@@ -191,9 +193,9 @@ def _order(question: Question, given: Mapping[str, str]) -> None:
     column = question.sort.removeprefix("-")
     if column not in SORTABLE:
         raise BadParameter(f"sort: {question.sort[:80]!r} is none of {', '.join(SORTABLE)}, each with `-` for descending")
-    name, kind = SORTABLE[column]
+    shown, stored, kind = SORTABLE[column]
     direction = "descending" if question.sort.startswith("-") else "ascending"
-    question.ask(direction, sort=name)
+    question.ask(direction, sort=stored, shown=shown)
     if "after" not in given:
         return
     sort, value, project, session = decode_cursor(given["after"], (str, (str, type(None)), str, str))
@@ -210,7 +212,12 @@ def _sort_value(value: str, kind: str) -> str:
     shapes = {"UInt": r"\d{1,20}", "Date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z", "Null": r"-?\d{1,26}(\.\d{1,12})?"}
     if not re.fullmatch(shapes[kind[:4]], value):
         raise BadParameter("after: is not a cursor of this list: use `next` of an earlier answer as it is")
-    return value.replace("T", " ").rstrip("Z")
+    return str(_pico(value)) if kind.startswith("Null") else value.replace("T", " ").rstrip("Z")
+
+
+def _pico(dollars: str) -> int:
+    """Money as it is stored: whole 10^-12 US dollars."""
+    return max(-(2**63), min(int(Decimal(dollars).scaleb(12)), 2**63 - 1))
 
 
 def next_sessions(question: Question, rows: list[dict[str, Any]]) -> str | None:
@@ -221,6 +228,44 @@ def next_sessions(question: Question, rows: list[dict[str, Any]]) -> str | None:
     last, column = rows[-1], question.sort.removeprefix("-")
     value = last[column]
     return encode_cursor(question.sort, None if value is None else str(value), last["project"], last["session_id"])
+
+
+BUCKETS: Final = tuple(seconds * 1_000_000_000 for seconds in (60, 300, 900, 3600, 6 * 3600, 86_400))
+"""From 1m to 1d, in nanoseconds: what is chosen from where none is asked for."""
+GROUPS: Final = ("service", "model", "user", "project")
+_OVER_TIME: Final = (*(name for name in SESSIONS if name not in ("sort", "limit", "after")), "bucket", "group")
+_DAY: Final = 86_400_000_000_000
+
+
+def over_time(pairs: Sequence[tuple[str, str]], now: int) -> Question:
+    """The parameters of what came in over time, for `over_time.sql`: `since` and `until` in whole buckets."""
+    given = _single(pairs, _OVER_TIME)
+    question = Question()
+    _texts(question, given)
+    _metadata(question, pairs)
+    _amounts(question, {name: value for name, value in given.items() if name not in ("since", "until")}, now)
+    since = parse_time("since", given["since"], now) if "since" in given else now - _DAY
+    until = parse_time("until", given["until"], now) if "until" in given else now
+    if since >= until:
+        raise BadParameter("since: is not before until")
+    bucket = _bucket(given["bucket"]) if "bucket" in given else next((one for one in BUCKETS if (until - since) / one <= 100), BUCKETS[-1])
+    first = since - since % bucket
+    if (until - first) // bucket >= 2_000:
+        raise BadParameter("bucket: makes more than 2000 of this time: write a longer one, or less time")
+    group = _choice("group", given["group"], GROUPS) if "group" in given else ""
+    question.given |= {"group", f"group_{group}"} if group else {"all"}
+    question.bound |= {"since": first, "until": first + -(-(until - first) // bucket) * bucket, "bucket": bucket}
+    return question
+
+
+def _bucket(text: str) -> int:
+    try:
+        bucket = round(parse_duration(text) * 1e9)
+    except ValueError:
+        bucket = 0
+    if not BUCKETS[0] <= bucket <= BUCKETS[-1]:
+        raise BadParameter(f"bucket: {text!r} is not a duration from 1m to 1d")
+    return bucket
 
 
 def events(pairs: Sequence[tuple[str, str]], now: int, only: str = "") -> Question:
@@ -261,6 +306,15 @@ def by_start(
         start, identity = decode_cursor(given["after"], (str, str))
         question.ask("after", after_start=parse_time("after", start, now), after_id=identity)
     return question, given
+
+
+def waterfall(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Which `span` of a trace is shown whole, `from` which row on the page shows them, and whether `only` the span is wanted."""
+    given = _single(pairs, ("span", "from", "only"))
+    if "only" in given:
+        _choice("only", given["only"], ("span",))
+    whole("from", given.get("from", "0"), 10**6)
+    return given
 
 
 def next_by_start(question: Question, rows: list[dict[str, Any]], identity: str) -> str | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _CONDITION = re.compile(r"-- if (\w+)\s*$")
+_INCLUDED = re.compile(r"^ *-- include (\w+)$", re.MULTILINE)
 _ANSWER: Final = (
     "SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0, output_format_json_quote_decimals = 1, "
     "output_format_json_named_tuples_as_objects = 1, output_format_json_validate_utf8 = 1, max_execution_time = {seconds:UInt32}, "
@@ -30,7 +31,8 @@ _TOO_SLOW: Final = {159, 160, 241}  # TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_E
 
 @functools.cache
 def _statement(name: str) -> str:
-    return resources.files("sojourn.storage").joinpath("queries", f"{name}.sql").read_text("utf-8")
+    text = resources.files("sojourn.storage").joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return _INCLUDED.sub(lambda found: _statement(found[1]), text)
 
 
 def _chosen(statement: str, given: Set[str]) -> str:

@@ -40,11 +40,28 @@ REASONS: Final = {
 }
 
 
+EVENTS: Final = {
+    "session.start": "began",
+    "session.idle": "fell silent",
+    "session.end": "ended",
+    "session.reopened": "went on after its end",
+    "session.rotated": "was cut into a new segment",
+    "session.updated": "changed",
+    "session.alert": "alert",
+}
+
+
 def moment(text: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time as the API writes it."""
     whole = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
     fraction = text[20:].rstrip("Z") if text[19:20] == "." else ""
     return int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000_000 + int(fraction.ljust(9, "0") or "0")
+
+
+def stamp(nanoseconds: int) -> str:
+    """The RFC 3339 time of nanoseconds since 1970."""
+    whole = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000:09d}Z"
 
 
 def clock(text: str) -> str:
@@ -90,6 +107,18 @@ def money(text: str | None) -> str:
 
 def number(value: int | str | None) -> str:
     return UNKNOWN if value is None else f"{int(value):,}"
+
+
+def rough(value: int | str | None) -> str:
+    """`950`, `12.3k`, `4.56M`: three digits, for lists; the whole number stands beside it."""
+    if value is None:
+        return UNKNOWN
+    count = int(value)
+    for unit, size in (("", 1), ("k", 10**3), ("M", 10**6), ("G", 10**9)):
+        if count < 999.5 * size:
+            digits = 0 if not unit or count >= 99.95 * size else 1 if count >= 9.995 * size else 2
+            return f"{count / size:.{digits}f}{unit}"
+    return f"{count / 10**12:,.1f}T"
 
 
 def amount(value: float | None) -> str:

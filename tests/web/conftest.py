@@ -70,8 +70,14 @@ def session_row(session_id: str = "s", start: float = 0, end: float = 10, **colu
     wall = round((end - start) * SECOND)
     row: dict[str, object] = {"SessionId": session_id, "Name": session_id, "NameSource": "derived", "State": "active", "Status": "ok"}
     row |= {"Start": at(start), "End": at(end), "WallNs": wall, "ActiveNs": wall, "Segments": 1, "Traces": 1, "Turns": 1, "CostPico": -1}
+    row |= {"Search": _searchable({"SessionId": session_id, "Name": session_id} | columns)}
     row |= {"Revision": 1, "LastSeen": at(end)[:-6], "Version": 1, "Collector": "test"}
     return row | columns
+
+
+def _searchable(columns: dict[str, Any]) -> str:
+    texts = [columns[name] for name in ("SessionId", "Name", "UserId") if name in columns]
+    return "\n".join([*texts, *(f"{key}={value}" for key, value in columns.get("Metadata", {}).items())]).lower()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ SELECT
     `Links.TraceId` AS LinkTraceIds, `Links.SpanId` AS LinkSpanIds, `Links.Attributes` AS LinkAttributes
 FROM spans
 WHERE Tenant = {tenant:String} AND TraceId = {trace:String}
+  AND SpanId = {span:String} -- if span
   AND (Timestamp, SpanId) > (fromUnixTimestamp64Nano({after_start:Int64}), {after_id:String}) -- if after
 ORDER BY Timestamp, SpanId
 LIMIT {limit:UInt32}
