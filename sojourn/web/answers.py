@@ -188,17 +188,22 @@ def events(reading: Reading, pairs: Pairs, now: int) -> Answer:
 
 
 def alerts(reading: Reading, pairs: Pairs, now: int) -> Answer:
-    """The alerts that fired; whether one still does stands in its session's `alerts`."""
-    question = parameters.events(pairs, now, only="session.alert")
+    """Alerts, newest first; `firing` says whether the session still fulfils the condition."""
+    question = parameters.alerts(pairs, now)
     rows = reading.rows("events", question.given, tenant=TENANT, **question.bound)
     following = parameters.next_events(question, rows)
-    return {"alerts": [_alert(row) for row in rows], "next": following}
+    keys = sorted({(row["project"], row["session_id"]) for row in rows})
+    firing = (
+        {(row["project"], row["session_id"]): row["alerts"] for row in reading.rows("firing", tenant=TENANT, keys=keys)} if keys else {}
+    )
+    return {"alerts": [_alert(row, firing.get((row["project"], row["session_id"]), ())) for row in rows], "next": following}
 
 
-def _alert(row: Row) -> Row:
-    said = {name: row["attributes"].get(f"alert.{name}", "") for name in ("severity", "condition", "values")}
-    where = {name: row[name] for name in ("tenant", "project", "session_id", "segment", "revision", "time")}
-    return {"name": row["reason"], **said, **where}
+def _alert(row: Row, firing: Sequence[str]) -> Row:
+    said = row["attributes"]
+    told = {name: said.get(f"alert.{name}", "") for name in ("severity", "condition", "values")}
+    key = {name: row[name] for name in ("time", "tenant", "project", "session_id", "segment", "revision")}
+    return key | {"name": row["reason"], **told, "firing": row["reason"] in firing}
 
 
 def _session(row: Row) -> Row:

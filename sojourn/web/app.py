@@ -179,10 +179,10 @@ class Application:
                 return _json(openapi.document())
             case ("metrics-over-time.json",):
                 return _json(answers.over_time(self._reading, asked.pairs, self._now()))
-            case ("events.json",):
-                return _json(answers.events(self._reading, asked.pairs, self._now()))
             case ("alerts.json",):
                 return _json(answers.alerts(self._reading, asked.pairs, self._now()))
+            case ("events.json",):
+                return _json(answers.events(self._reading, asked.pairs, self._now()))
             case ("sessions", last) if last != ".json":
                 return _json(answers.session(self._reading, _without_json(last), asked.pairs, self._now()))
             case ("sessions", _, "logs.json"):
@@ -204,6 +204,8 @@ class Application:
                 return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
             case ("over-time",):
                 return _page(pages.over_time(answers.over_time(self._reading, asked.pairs, now), asked.pairs))
+            case ("alerts",):
+                return _page(pages.alerts(answers.alerts(self._reading, asked.pairs, now), asked.pairs))
             case ("events",):
                 return _page(pages.events(answers.events(self._reading, asked.pairs, now), asked.pairs))
             case ("sessions", _, "metrics"):

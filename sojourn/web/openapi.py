@@ -37,6 +37,7 @@ _MEANINGS: Final = {
     "bucket": "length of a bucket, from 1m to 1d",
     "group": "what to tell apart",
     "session_id": "exactly this session",
+    "name": "exactly this alert",
     "event": "exactly this event, such as session.end",
 }
 _NAMES: Final = (
@@ -109,6 +110,9 @@ def _paths() -> Json:
         "/metrics-over-time.json": _get("What came in over time", {"buckets": _many("Bucket")}, (*listing, "bucket", "group"), meta=True),
         "/events.json": _get(
             "Events, newest first", {"events": _many("Event")}, ("session_id", "project", "event", "since", "limit", "after")
+        ),
+        "/alerts.json": _get(
+            "Alerts, newest first", {"alerts": _many("Alert")}, ("session_id", "project", "name", "since", "limit", "after")
         ),
         "/openapi.json": {"get": {"summary": "This document", "responses": {"200": {"description": "OpenAPI"}}}},
         "/live": {
@@ -220,5 +224,16 @@ def _schemas() -> Json:
         "attributes": _MAP,
         "resource": _MAP,
     }
-    found = {"Session": session, "Trace": trace, "Span": span, "Bucket": bucket, "Event": event, "Log": log, "Error": {"error": _TEXT}}
+    alert: Json = dict.fromkeys(("project", "session_id", "name", "severity", "condition", "values"), _TEXT)
+    alert |= {"time": _TIME, "segment": _COUNT, "revision": _COUNT, "firing": {"type": "boolean"}}
+    found = {
+        "Alert": alert,
+        "Session": session,
+        "Trace": trace,
+        "Span": span,
+        "Bucket": bucket,
+        "Event": event,
+        "Log": log,
+        "Error": {"error": _TEXT},
+    }
     return {name: {"type": "object", "properties": properties, "required": sorted(properties)} for name, properties in found.items()}

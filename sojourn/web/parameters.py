@@ -287,6 +287,17 @@ def events(pairs: Sequence[tuple[str, str]], now: int, only: str = "") -> Questi
     return question
 
 
+def alerts(pairs: Sequence[tuple[str, str]], now: int) -> Question:
+    """The parameters of the list of alerts, which are events: `name` is that of the alert."""
+    names = [value for name, value in pairs if name == "name" and value]
+    if len(set(names)) > 1:
+        raise BadParameter("name: is given twice")
+    question = events([pair for pair in pairs if pair[0] != "name"], now, only="session.alert")
+    if names:
+        question.ask("reason", reason=names[0])
+    return question
+
+
 def next_events(question: Question, rows: list[dict[str, Any]]) -> str | None:
     if len(rows) <= question.limit:
         return None

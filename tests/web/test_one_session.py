@@ -211,7 +211,7 @@ def test_alerts(web: httpx.Client, story: Store) -> None:
         ("s", "a", "critical"),
     ]
     assert found["alerts"][1] == {
-        "name": "b", "severity": "critical", "condition": "cost > 5", "values": "cost=5.5", "tenant": "", "project": "",
+        "name": "b", "severity": "critical", "condition": "cost > 5", "values": "cost=5.5", "firing": False, "tenant": "", "project": "",
         "session_id": "s", "segment": 1, "revision": 7, "time": "2025-12-31T23:00:08.000000000Z",
     }  # fmt: skip
     seen, after = [], ""
@@ -268,3 +268,32 @@ def test_without_a_database_there_is_no_page(caplog: pytest.LogCaptureFixture) -
     with pytest.raises(KeyError), page(None):
         pass
     assert "not started" in caplog.text
+
+
+def test_alerts_that_still_fire(store: Store, web: httpx.Client) -> None:
+    """Newest first, in parts, with what fires still; several may come at one moment."""
+    store.sessions({"session_id": "s", "Alerts": ["slow", "dear"]}, {"session_id": "t"})
+    said = {"alert.severity": "warning", "alert.condition": "cost > 5", "alert.values": "cost = 6"}
+    told = [(5, "s", "dear"), (5, "s", "slow"), (5, "s", "old"), (6, "t", "dear")]
+    rows = ({"Time": at(time), "SessionId": session, "Event": "session.alert", "Reason": name} for time, session, name in told)
+    store.insert("session_event_rows", *(row | {"Attributes": said, "Version": 1} for row in rows))
+    store.insert("session_event_rows", {"Time": at(7), "SessionId": "s", "Event": "session.end", "Version": 1})
+    found = web.get("/alerts.json").json()["alerts"]
+    assert [(one["session_id"], one["name"], one["firing"]) for one in found] == [
+        ("t", "dear", False),
+        ("s", "slow", True),
+        ("s", "old", False),
+        ("s", "dear", True),
+    ]
+    assert (found[0]["severity"], found[0]["condition"], found[0]["values"]) == ("warning", "cost > 5", "cost = 6")
+    seen, after = [], ""
+    while after is not None:
+        part = web.get("/alerts.json", params={"limit": 1, "after": after}).json()
+        seen += part["alerts"]
+        after = part["next"]
+    assert seen == found
+    assert [one["session_id"] for one in web.get("/alerts.json?name=dear").json()["alerts"]] == ["t", "s"]
+    html = web.get("/alerts?session_id=s").text
+    assert html.count("cost &gt; 5") == 3
+    assert "fires" in web.get("/sessions/s").text
+    assert "No alerts yet" not in html

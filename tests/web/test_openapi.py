@@ -18,6 +18,9 @@ def test_the_document_tells_the_truth(store: Store, web: httpx.Client) -> None:
     store.insert("otel_traces", span_row("1" * 16))
     store.insert("otel_logs", log_row(1, 1, "s"))
     store.insert("session_event_rows", {"Time": "2026-01-01 00:00:00", "SessionId": "s", "Event": "session.start", "Version": 1})
+    store.insert(
+        "session_event_rows", {"Time": "2026-01-01 00:00:00", "SessionId": "s", "Event": "session.alert", "Reason": "dear", "Version": 1}
+    )
     told: dict[str, Any] = web.get("/openapi.json").json()
     for path, operations in told["paths"].items():
         if path in ("/openapi.json", "/live"):
@@ -38,7 +41,7 @@ def fits(value: Any, schema: dict[str, Any], told: dict[str, Any]) -> None:
     """As much of JSON Schema as the document uses."""
     schema = told["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     kinds = schema.get("type", "string")
-    python: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "null": type(None)}
+    python: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
     assert isinstance(value, tuple(python[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))), (value, schema)
     for name in schema.get("required", ()):
         assert name in value, name

@@ -1,4 +1,4 @@
-"""Events in the life of sessions, newest first."""
+"""Events in the life of sessions, and the alerts among them, newest first."""
 
 from __future__ import annotations
 
@@ -25,4 +25,18 @@ def events(answer: Answer, pairs: Pairs) -> str:
         filtered=bool(given),
         following=again(pairs, after=answer["next"]) if answer["next"] else None,
         twin="/events.json" + again(pairs),
+    )
+
+
+def alerts(answer: Answer, pairs: Pairs) -> str:
+    given = {name: value for name, value in pairs if value}
+    return render(
+        "alerts.html",
+        rows=answer["alerts"],
+        chips=[
+            (f"{name.replace('_', ' ')}: {value}", without(pairs, (name, value))) for name, value in pairs if value and name not in _NO_CHIP
+        ],
+        filtered=bool(given),
+        following=again(pairs, after=answer["next"]) if answer["next"] else None,
+        twin="/alerts.json" + again(pairs),
     )
