@@ -69,14 +69,20 @@ class Application:
     """ASGI. Statements run in `workers`, so that a slow one never holds up the others."""
 
     def __init__(
-        self, reading: Reading, now: Callable[[], int], friends: Friends, workers: Executor, otlp: Callable[[], Mapping[str, str]], ask: Ask
+        self,
+        reading: Reading,
+        now: Callable[[], int],
+        friends: Friends,
+        workers: Executor,
+        endpoints: Callable[[], Mapping[str, str]],
+        ask: Ask,
     ) -> None:
         self._changing = Changing(ask, reading, now)
         self._reading = reading
         self._now = now
         self._friends = friends
         self._workers = workers
-        self._otlp = otlp
+        self._endpoints = endpoints
         self._live = Live(reading, workers)
         static = resources.files("sojourn.web").joinpath("static").iterdir()
         self._static = {
@@ -199,11 +205,13 @@ class Application:
             case ("",) | ("sessions",):
                 answer = answers.sessions(self._reading, asked.pairs, now)
                 busy = answers.activity(self._reading, answer["sessions"], drawing.PARTS)
-                return _page(pages.sessions(answer, asked.pairs, busy, self._otlp, now))
+                return _page(pages.sessions(answer, asked.pairs, busy, self._endpoints, now))
             case ("sessions", _):
                 return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
             case ("over-time",):
                 return _page(pages.over_time(answers.over_time(self._reading, asked.pairs, now), asked.pairs))
+            case ("queries",):
+                return _page(pages.queries(self._endpoints()))
             case ("alerts",):
                 return _page(pages.alerts(answers.alerts(self._reading, asked.pairs, now), asked.pairs))
             case ("events",):

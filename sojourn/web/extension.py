@@ -67,7 +67,7 @@ class Web(Extension):
         workers = ThreadPoolExecutor(self.workers, thread_name_prefix="web-query")
         friends = Friends(self.endpoint, self.allowed_hosts)
         reading = Reading(database, self.query_timeout)
-        application = Application(reading, service.host.clock.now, friends, workers, lambda: _otlp(service.host.data_dir), service.ask)
+        application = Application(reading, service.host.clock.now, friends, workers, lambda: _endpoints(service.host.data_dir), service.ask)
         try:
             with serving(application, socket, "web"):
                 try:
@@ -80,10 +80,10 @@ class Web(Extension):
             workers.shutdown(cancel_futures=True)
 
 
-def _otlp(data_dir: Path | None) -> dict[str, str]:
-    """Where this collector takes OTLP, as URLs by `otlp_grpc` and `otlp_http`, for the page that tells how to send."""
+def _endpoints(data_dir: Path | None) -> dict[str, str]:
+    """Where this collector takes OTLP and answers SQL, as URLs by the names of endpoints.json, for the pages that tell about it."""
     try:
         found = json.loads((data_dir / "endpoints.json").read_text("utf-8")) if data_dir else {}
-        return {name: f"http://{found[name]}" for name in ("otlp_grpc", "otlp_http") if name in found}
+        return {name: f"http://{found[name]}" for name in ("otlp_grpc", "otlp_http", "clickhouse_http") if name in found}
     except (OSError, ValueError, TypeError):
         return {}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import threading
+from pathlib import Path
 
 import httpx
 import pytest
 
 from sojourn.cli import main
-from tests.web.conftest import Store
+from sojourn.commands import showing
+from sojourn.web import wording
+from tests.web.conftest import NOW, SECOND, Store, at, trace_row
 
 
 @pytest.fixture
@@ -91,3 +96,69 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing answers" in said
     assert "sojourn run" in said
     assert main(["sessions", "list", "--endpoint", "127.0.0.1:4321"]) == 2
+
+
+def test_the_timeline_folds_silences(store: Store, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each trace has a bar where it ran, and a long silence takes no room."""
+    store.sessions({"session_id": "s", "start": 0, "end": 90_000})
+    store.insert(
+        "session_trace_rows", *(trace_row(letter * 32, start=start, end=start + 10) for letter, start in (("a", 0), ("b", 89_990)))
+    )
+    assert main(["sessions", "show", "s", "--endpoint", endpoint]) == 0
+    bars = [line for line in capsys.readouterr().out.splitlines() if "█" in line]
+    assert [line.split()[0][0] for line in bars] == ["a", "b"]
+    assert all(line.count("█") > 3 for line in bars)
+    assert any("┊" in line for line in bars)
+    rows = [{"start": _time(start), "end": _time(end), "status": "ok"} for start, end in ((0, 0), (0, 100), (1e6, 1e6 + 1), (50, 60))]
+    for width in (1, 2, 16, 61):
+        assert {len(line.plain) for line in showing.timeline(rows, width)} == {width}
+
+
+def _time(second: float) -> str:
+    return wording.stamp(NOW + round(second * SECOND))
+
+
+def test_export(store: Store, endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every session that fits, in parts or not; with its traces where they are wanted; a file is there only when it is whole."""
+    store.sessions(*({"session_id": f"s{n:04}", "end": n, "State": "ended" if n < 1200 else "active"} for n in range(1500)))
+    store.insert("session_trace_rows", trace_row("a" * 32, "s1499"))
+    file = tmp_path / "all.jsonl"
+    assert main(["sessions", "export", "--state", "ended", "--output", str(file), "--endpoint", endpoint]) == 0
+    assert sorted(json.loads(line)["session_id"] for line in file.read_text().splitlines()) == [f"s{n:04}" for n in range(1200)]
+    assert "1200 sessions" in capsys.readouterr().err
+    assert main(["sessions", "export", "--search", "s1499", "--traces", "--output", str(file), "--endpoint", endpoint]) == 0
+    (whole,) = map(json.loads, file.read_text().splitlines())
+    assert (whole["session"]["session_id"], [trace["trace_id"] for trace in whole["traces"]]) == ("s1499", ["a" * 32])
+    assert main(["sessions", "export", "--output", str(tmp_path / "no" / "file"), "--endpoint", endpoint]) == 1
+    assert main(["sessions", "export", "--state", "dead", "--output", str(tmp_path / "x"), "--endpoint", endpoint]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["all.jsonl"]
+
+
+class Terminal(io.StringIO):
+    """Written to by a command in a thread; tells when a text has come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news = threading.Condition()
+
+    def write(self, text: str) -> int:
+        with self.news:
+            self.news.notify_all()
+            return super().write(text)
+
+    def wait_for(self, text: str) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: text in self.getvalue(), 60), self.getvalue()
+
+
+@pytest.mark.parametrize("options", [["tail", "--all"], ["tail", "--all", "--json"], ["list", "--watch"], ["show", "s-1", "--watch"]])
+def test_what_follows_tells_news(store: Store, endpoint: str, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    """What is there first, then what changes, until the collector leaves."""
+    store.sessions({"session_id": "s-1", "Name": "first name", "LastSeen": at(1)[:-6]})
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    thread = threading.Thread(target=main, args=(["sessions", *options, "--endpoint", endpoint],), daemon=True)
+    thread.start()
+    terminal.wait_for("first name")
+    store.sessions({"session_id": "s-1", "Name": "second name", "LastSeen": at(2)[:-6], "Revision": 2, "Version": 2})
+    terminal.wait_for("second name")

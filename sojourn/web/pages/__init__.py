@@ -5,6 +5,7 @@ from sojourn.web.pages.happened import alerts, events
 from sojourn.web.pages.listing import sessions
 from sojourn.web.pages.metrics import metrics
 from sojourn.web.pages.over_time import over_time
+from sojourn.web.pages.queries import queries
 from sojourn.web.pages.session import session
 from sojourn.web.pages.trace import trace, tree
 
@@ -14,6 +15,7 @@ __all__ = [
     "failure",
     "metrics",
     "over_time",
+    "queries",
     "session",
     "session_address",
     "sessions",

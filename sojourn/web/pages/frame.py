@@ -17,7 +17,7 @@ from sojourn.web.reading import Row
 LONGEST_VALUE: Final = 4_000
 _LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
 _TITLES: Final = {400: "That cannot be asked", 404: "Not found", 503: "Not now"}
-_PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"))
+_PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"), ("SQL", "/queries"))
 _WORDS: Final = ("ago", "amount", "clock", "count", "duration", "money", "number", "rough", "severity", "short")
 
 

@@ -93,7 +93,7 @@ async function look() {
   busy = true;
   try {
     const { page, ok } = await fetchPage(location.pathname + location.search);
-    if (ok && page.getElementById("head") && !document.querySelector("#head form:focus-within")) renew(page);
+    if (ok && page.getElementById("head") && !document.querySelector("#head details[open]")) renew(page);
   } catch { /* the stream tells when the collector is back */ }
   setTimeout(() => { busy = false; if (again) { again = false; look(); } }, 1000);
 }
