@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from sojourn.sessions.telling import Telling
     from sojourn.storage.database import Database
     from sojourn.storage.history import History
+
+
+FORGET: Final = "forget"
+"""The `table` of a batch that is no rows but an order: remove everything of these sessions and traces (columns Tenant, Project, SessionId,
+TraceId, '' for the whole session, Before, Version). Exporters that store nothing for good take no notice of it."""
 
 
 class Clock(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sojourn.component import Batch, Export, Process, Raw
+from sojourn.component import FORGET, Batch, Export, Process, Raw
 
 if TYPE_CHECKING:
     from sojourn import _native
@@ -15,6 +15,8 @@ _ORDER: Final = {"session_trace_rows": 1, "session_segment_rows": 2, "session_ro
 """Spans before what is derived from them, events last: a reader never sees a session whose spans are missing."""
 DERIVED: Final = len(_ORDER)
 """How many tables hold what is derived."""
+LAST: Final = DERIVED + 1
+"""The rank of what is to be removed: after everything is stored that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ def rows(batches: Iterable[Batch]) -> int:
 
 def rank(parcel: Parcel) -> int:
     batch = parcel[1]
-    return 0 if isinstance(batch, Raw) else _ORDER.get(batch.table, 0)
+    if isinstance(batch, Raw):
+        return 0
+    return LAST if batch.table == FORGET else _ORDER.get(batch.table, 0)
 
 
 def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:

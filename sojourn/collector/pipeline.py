@@ -19,7 +19,7 @@ from sojourn.collector import memory
 from sojourn.collector.asking import Desk
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
-from sojourn.collector.paths import DERIVED, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
+from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
 from sojourn.collector.persistence import GivenUp, Persistence
 from sojourn.component import Batch, Clock, Raw
 from sojourn.errors import Rejected, Unavailable
@@ -226,12 +226,15 @@ class Lane:
         for parcel in (parcel for parcel in parcels if not rank(parcel)):
             if parcel[0].id not in rejected and (error := self._export(parcel)):
                 rejected[parcel[0].id] = error
-        derived = [parcel for parcel in parcels if rank(parcel) and parcel[0].id not in rejected]
+        derived = [parcel for parcel in parcels if 0 < rank(parcel) < LAST and parcel[0].id not in rejected]
         if len(derived) > 1:
             answers = list(self._side_by_side().map(self._export, derived))
         else:
             answers = [self._export(parcel) for parcel in derived]
         rejected |= {parcel[0].id: error for parcel, error in zip(derived, answers, strict=True) if error}
+        for parcel in (parcel for parcel in parcels if rank(parcel) == LAST):
+            if parcel[0].id not in rejected and (error := self._export(parcel)):
+                rejected[parcel[0].id] = error
         if rejected:
             raise Rejected("; ".join(map(str, rejected.values())))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from sojourn import schema
-from sojourn.component import Batch, Component, Export, Exporter, Host, Raw
+from sojourn.component import FORGET, Batch, Component, Export, Exporter, Host, Raw
 from sojourn.config.types import Duration, Secret, Url
 from sojourn.errors import ConfigError, Rejected, Unavailable
 
@@ -193,6 +193,11 @@ class Inserting:
             self.prepare(again=attempt.failures > 0 and not self._ready)
         except ConfigError as error:  # the database came up late, with somebody else's tables in it
             raise Unavailable(str(error), 10.0) from error
+        if attempt.batch.table == FORGET:
+            from sojourn.storage.forgetting import forget
+
+            forget(self.database, attempt.batch.records)
+            return
         table = _TABLES.get(attempt.batch.table)
         if table is None:
             raise Rejected(f"{attempt.batch.table}: there is no such table")

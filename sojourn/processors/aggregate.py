@@ -66,10 +66,10 @@ class _Aggregate:
         return (batch,)
 
     def settle(self) -> Iterable[Batch]:
-        return _rows(self._fold.settle())
+        return (*_rows(self._fold.settle()), *self._fold.orders())
 
     def tick(self, now: int) -> Iterable[Batch]:
-        return _rows(self._fold.due())
+        return (*_rows(self._fold.due()), *self._fold.orders())
 
     def committed(self) -> None:
         self._fold.committed()

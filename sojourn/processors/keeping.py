@@ -10,18 +10,20 @@ import numpy as np
 import pyarrow as pa
 
 from sojourn import _native
-from sojourn.component import Batch, Host
+from sojourn.component import FORGET, Batch, Host
+from sojourn.processors.refolding import gone_rows, refold
 from sojourn.processors.remembering import Memory, Staged, Touched
-from sojourn.schema import FLAGS, SESSION_MARKS, SESSION_ROWS, SESSION_SEGMENT_ROWS
+from sojourn.schema import FLAGS, SESSION_MARKS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions import records
 from sojourn.sessions.alerts import Alerts, Firing
 from sojourn.sessions.answer import Answer, answer
 from sojourn.sessions.events import alerted, differences, event_records, together
 from sojourn.sessions.gather import Gathered, gather
+from sojourn.sessions.graves import Grave, marks_of, orders_of
 from sojourn.sessions.kept import keep
 from sojourn.sessions.lifecycle import ENDED, NEVER, Marks, Rules, deadlines
 from sojourn.sessions.live import Known
-from sojourn.sessions.marked import mark_records
+from sojourn.sessions.marked import DELETE, mark_records
 from sojourn.sessions.names import Key, keys_of, name_columns, pick
 from sojourn.sessions.order import where
 from sojourn.sessions.overrides import Book
@@ -34,6 +36,7 @@ from sojourn.sessions.tenants import with_tenants
 log = logging.getLogger(__name__)
 AMPLE: Final = 1 << 40
 """Room that never ends."""
+NOBODYS: Final[Keys] = np.empty((0, 3), ">u8")
 _LIMITED: Final = np.uint32(FLAGS["limited"])
 
 
@@ -73,7 +76,7 @@ class Keeping:
         self._memory.wake(self._collector)
         self._memory.sweep(now)
         touched = self._memory.due(now)
-        return self._settle(touched, now) if touched else ()
+        return [*self._bury(now), *(self._settle(touched, now) if touched else ())]
 
     def asked(self, request: object) -> Iterable[Batch]:
         if isinstance(request, Mark):
@@ -96,6 +99,37 @@ class Keeping:
 
     # what is told
 
+    def _bury(self, now: int) -> list[Batch]:
+        """Bring deletions to their end: what an earlier life left undone, and the word that all rows are gone."""
+        graves, batches = self._memory.telling.graves, []
+        if done := graves.finished():
+            batches.append(Batch(SESSION_MARKS.name, marks_of(done, self._memory.versions.next(now), 1)))
+        if undone := self._memory.undone:
+            self._memory.undone = []
+            graves.stage({}, NOBODYS, undone)
+            batches.append(Batch(FORGET, orders_of(undone)))
+        return batches
+
+    def _delete(self, mark: Mark, touched: Touched, now: int) -> list[Batch]:
+        """Remove a session with all that is stored of it, and remember that it is gone."""
+        memory, session = self._memory, int(touched.keys[0])
+        version = memory.versions.next(now)
+        rows = memory.trace_rows(mark.key)
+        traces = [(row["TraceId"], bool(row["Spans"])) for row in rows.select(["TraceId", "Spans"]).to_pylist()]
+        graves = [Grave(mark.key, "", now, version), *(Grave(mark.key, trace, now, version) for trace, real in traces if real)]
+        orders = [*graves, *(Grave(mark.key, trace, now, version) for trace, real in traces if not real)]
+        tombs = memory.keys_of([(mark.key[0], trace) for trace, real in traces if real])
+        memory.telling.graves.stage({session: now}, tombs, graves)
+        if memory.telling.folding is not None:
+            memory.telling.folding.forget([(mark.key[0], trace) for trace, _ in traces])
+        after = Known.nothing(1)
+        after.revision[:] = touched.before.revision + np.uint64(1)
+        memory.retell([mark.key], [])
+        gone = _vanished(touched.names, touched.before, after, np.zeros(1, bool), version)
+        if len(rows):
+            gone.append(Batch(SESSION_TRACE_ROWS.name, gone_rows(rows, memory.next_trace_version(now))))
+        return [Batch(SESSION_MARKS.name, marks_of(graves, version, 0)), *gone, Batch(FORGET, orders_of(orders))]
+
     def _mark(self, mark: Mark) -> list[Batch]:
         """Do what somebody says of a session, if there is such a session."""
         now, marked = self._clock.now(), self._memory.marked
@@ -103,6 +137,8 @@ class Keeping:
         mark.found = bool(touched.before.segments[0])
         if not mark.found:
             return []
+        if mark.what == DELETE:
+            return self._delete(mark, touched, now)
         session, digest = int(touched.keys[0]), np.frombuffer(_native.name_digests(touched.names), "<u8")
         marked.stage(session, marked.of(session).with_mark(mark, now), int(digest[0]))
         row = mark_records([(mark.key, mark.what, "", now, mark.name, 0)], self._memory.versions.next(now))
@@ -110,7 +146,6 @@ class Keeping:
 
     def _refold(self, request: Refold) -> list[Batch]:
         """Compare sessions with what is stored of them, and mend their rows."""
-        from sojourn.processors.refolding import refold
 
         def afresh(host: Host, keys: list[Key]) -> Keeping:
             out = Keeping(host, *self._settings, AMPLE, AMPLE)

@@ -13,12 +13,13 @@ from sojourn.component import Host
 from sojourn.processors.coming import Came, span_facets, traceless
 from sojourn.schema import FLAGS
 from sojourn.sessions.cells import is_record
+from sojourn.sessions.graves import Grave
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Mask, Rows, concat, copy, hashes, take, view
 from sojourn.sessions.seen import Seen
 from sojourn.sessions.shelf import Kept, Shelf
 from sojourn.sessions.telling import Trace
-from sojourn.sessions.tenants import Tenants, with_tenants
+from sojourn.sessions.tenants import Tenants
 
 _NONE = 0xFFFFFFFF
 """The number of a trace that is none of those that are folded."""
@@ -134,10 +135,12 @@ class Recall:
         self._shelf.drop(keys)
         self._forget(keys, now)
 
+    def graves(self) -> list[Grave]:
+        """What was deleted in earlier lives."""
+        return [] if self._history is None else self._history.graves()
+
     def keys_of(self, traces: Sequence[Trace]) -> Keys:
-        tenants = self._tenants.codes(pa.array([tenant for tenant, _ in traces], pa.string()), self._texts)
-        ids = np.frombuffer(bytes.fromhex("".join(trace for _, trace in traces)), ">u8")
-        return with_tenants(ids.reshape(-1, 2), tenants)
+        return self._tenants.keys_of(traces, self._texts)
 
     def trace_of(self, key: bytes) -> Trace:
         return self._tenants.name(int.from_bytes(key[16:], "big")), key[:16].hex()

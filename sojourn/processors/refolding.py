@@ -123,7 +123,7 @@ def _again(
     assert host.history is not None
     assert known.folding is not None
     telling = Telling()
-    telling.missing, telling.tenants = known.missing, known.tenants
+    telling.missing, telling.tenants, telling.graves = known.missing, known.tenants, known.graves
     own = replace(host, clock=Still(now), texts=_native.Texts(TEXTS), history=None, telling=telling)
     fold = known.folding.afresh(own)
     fold.take_stored(host.history, _traces_of(host.history, request, keys, stored))
@@ -238,7 +238,7 @@ def _mended(request: Refold, tables: Tables, found: dict[str, Found], memory: Me
         told = [_stamped(batch, versions[name], revisions) for batch in found[name].of(chosen)]
         gone = [at for at, id_ in enumerate(_ids(tables[name])) if id_[0] in wrong and id_ not in found[name].rows]
         if gone:
-            told.append(_gone(tables[name].take(pa.array(gone)), versions[name]))
+            told.append(gone_rows(tables[name].take(pa.array(gone)), versions[name]))
         batches += [Batch(name, batch) for batch in told]
         if name == SESSION_ROWS.name:
             memory.retell(sorted(wrong), told)
@@ -256,7 +256,7 @@ def _stamped(batch: pa.RecordBatch, version: int, revisions: Mapping[Key, int]) 
     return pa.RecordBatch.from_arrays([new.get(name, batch.column(name)) for name in names], names)
 
 
-def _gone(stored: pa.Table, version: int) -> pa.RecordBatch:
+def gone_rows(stored: pa.Table, version: int) -> pa.RecordBatch:
     """Stored rows as ones that say that there is no such thing."""
     new = {"Version": numbers(np.full(len(stored), version, np.uint64)), "Deleted": numbers(np.ones(len(stored), np.uint8))}
     batch = stored.combine_chunks().to_batches()[0]

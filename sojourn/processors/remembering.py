@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from sojourn import _native
 from sojourn.component import Host
+from sojourn.schema import SESSION_TRACE_ROWS
 from sojourn.sessions.alerts import Alerts
 from sojourn.sessions.gather import Pile, part, pile
+from sojourn.sessions.graves import Grave
 from sojourn.sessions.kept import Kept, only, unpack
 from sojourn.sessions.lifecycle import ENDED, I64, MINUTE, SECOND, STATES, deadlines
 from sojourn.sessions.live import Known, Live
@@ -27,9 +29,10 @@ from sojourn.sessions.overrides import Book
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, Rows, flat, hashes, owners, view
 from sojourn.sessions.rows import pack
 from sojourn.sessions.stored import Stored
-from sojourn.sessions.telling import Services, Telling
+from sojourn.sessions.telling import Services, Telling, Trace
 from sojourn.sessions.untold import as_told
 from sojourn.sessions.versions import Versions
+from sojourn.storage.arrow import empty
 
 LARGE: Final = 1000
 """A session with more known rows is folded at most once per second, or one that grows by single traces would cost its square."""
@@ -117,6 +120,8 @@ class Memory:
         """When there was no room for a session last; None if all that were forgotten then have ended."""
         self._swept = 0
         """When the database was asked last for such sessions."""
+        self.undone: list[Grave] = []
+        """What was deleted in an earlier life that may have ended in the middle of it."""
         self.live = Live()
         self.marked = Marked(host.texts)
         self.versions = Versions()
@@ -225,6 +230,17 @@ class Memory:
         """With the commit these rows say all that is known of these sessions."""
         self.staged.append(Retold(self._codes(keys), rows))
 
+    def trace_rows(self, key: Key) -> pa.Table:
+        """The stored trace rows of a session."""
+        return empty(SESSION_TRACE_ROWS) if self._history is None else self._history.trace_rows_of_sessions([key])
+
+    def next_trace_version(self, now: int) -> int:
+        folding = self.telling.folding
+        return self.versions.next(now) if folding is None else folding.next_version()
+
+    def keys_of(self, traces: Sequence[Trace]) -> Keys:
+        return self.telling.tenants.keys_of(traces, self._texts)
+
     def _codes(self, keys: Sequence[Key]) -> U64:
         return hashes(self._texts, pa.array(["\0".join(key) for key in keys], pa.string()))
 
@@ -233,9 +249,11 @@ class Memory:
     def discard(self) -> None:
         self.staged.clear()
         self.marked.discard()
+        self.telling.graves.discard()
 
     def commit(self, active_window: int) -> None:
         self.marked.committed()
+        self.telling.graves.committed()
         for staged in self.staged:
             if isinstance(staged, Aside):
                 self._keep_waiting(staged)
@@ -249,6 +267,9 @@ class Memory:
 
     def _learn_anew(self, retold: Retold) -> None:
         self.live.drop(retold.keys)
+        self.marked.forget(retold.keys)
+        for key in retold.keys.tolist():
+            self._waiting.pop(key, None)
         for batch in retold.rows:
             table = pa.Table.from_batches([batch])
             alive = [
@@ -310,6 +331,7 @@ class Memory:
         if len(table) >= self._most:
             self._crowded_at = self._clock.now()
         self._tell_again(collector)
+        self.undone = self._history.graves(undone=True)
         self.versions, self._stored, self._awake = versions, stored, True
 
     def _take_in(self, table: pa.Table, due: int | None = None) -> None:

@@ -14,6 +14,13 @@ from sojourn.sessions.packed import Index
 Key = tuple[str, str, str]
 """Tenant, project and session id."""
 
+
+def key_of(text: str) -> Key:
+    """The key behind the text that a session is hashed by."""
+    tenant, project, session = text.split("\0", 2)
+    return tenant, project, session
+
+
 NAME: Final = ["Tenant", "Project", "SessionId"]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sojourn.schema import FACETS
+from sojourn.sessions.graves import Graves
 from sojourn.sessions.order import changes, scramble, where
 from sojourn.sessions.packed import U64, Index, Keys, Rows
 from sojourn.sessions.tenants import Tenants
@@ -62,6 +63,7 @@ class Telling:
         self.missing: Mapping[str, Any] = {"missing_id": "none", "gap_attributes": []}
         """What `session` says is done with traces that name no session."""
         self.folding: Folding | None = None
+        self.graves = Graves()
         self.tenants = Tenants()
         """Of the traces that are asked for."""
         self._known: dict[int, Services] = {}

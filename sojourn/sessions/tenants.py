@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ class Tenants:
 
     def name(self, code: int) -> str:
         return self._names[code]
+
+    def keys_of(self, traces: Sequence[tuple[str, str]], texts: Any) -> Keys:
+        """Keys of traces, told by tenant and trace id."""
+        tenants = self.codes(pa.array([tenant for tenant, _ in traces], pa.string()), texts)
+        ids = np.frombuffer(bytes.fromhex("".join(trace for _, trace in traces)), ">u8")
+        return with_tenants(ids.reshape(-1, 2), tenants)
 
     def of_traces(self, told: pa.DictionaryArray, facts: Rows, count: int, texts: Any) -> U64:
         """The tenant of each of `count` traces, by a column of their rows."""

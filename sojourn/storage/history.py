@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from sojourn.sessions.graves import Grave
     from sojourn.storage.database import Database
 
 ALIVE: Final = ("Tenant", "Project", "SessionId", "Segments", "State", "Revision", "End", "LastSeen", "Traces", "Services", "Alerts")
@@ -146,6 +147,16 @@ class History:
         if not keys:
             return empty(schema.SESSION_MARKS)
         return self._live(schema.SESSION_MARKS, f"TraceId = '' AND {_SESSIONS}", keys=_hexed(keys))
+
+    def graves(self, undone: bool = False) -> list[Grave]:
+        """What was deleted, or only that of which rows may still be there."""
+        from sojourn.sessions.graves import Grave
+
+        table = self._live(schema.SESSION_MARKS, "Mark = 'delete'" + (" AND Done = 0" if undone else ""))
+        names = ("Tenant", "Project", "SessionId", "TraceId", "Version")
+        time = table.column("Time").cast("int64").to_pylist()
+        rows = zip(*(table.column(name).to_pylist() for name in names), time, strict=True)
+        return [Grave((tenant, project, session), trace, when, version) for tenant, project, session, trace, version, when in rows]
 
     def session_digests(self) -> np.ndarray:
         """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once.

@@ -150,11 +150,12 @@ class Application:
         if action == "rebuild":
             lines = rebuilding.rebuild(self._reading, self._changing.ask, said.values, self._now())
             return StreamingResponse(lines, headers=_SAFE, media_type="application/x-ndjson")
+        if action == "delete":
+            self._changing.delete(asked.parts[1], asked.pairs, said.values)
+            return _see("/sessions") if said.form else Response(status_code=204, headers=_SAFE)
         change = {"name": self._changing.rename, "end": self._changing.end}[action]
         answer = change(asked.parts[1], asked.pairs, said.values)
-        if said.form:
-            return Response(status_code=303, headers=_SAFE | {"location": pages.session_address(answer["session"])})
-        return _json(answer)
+        return _see(pages.session_address(answer["session"])) if said.form else _json(answer)
 
     def _answer(self, asked: Asked) -> Response:
         """On a worker: find what is asked for."""
@@ -232,6 +233,11 @@ def _without_json(raw: str) -> str:
 def _json(answer: Answer, status: int = 200, **headers: str) -> Response:
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(body, status, _SAFE | headers, "application/json")
+
+
+def _see(address: str) -> Response:
+    """Lead a browser there, behind a form."""
+    return Response(status_code=303, headers=_SAFE | {"location": address})
 
 
 def _page(html: str) -> Response:

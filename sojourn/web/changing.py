@@ -47,11 +47,13 @@ class Told:
 
 
 def action_of(scope: Scope) -> str | None:
-    """What is to be done: name, end or rebuild; None if this request asks for no change that we know."""
+    """What is to be done: name, end, delete or rebuild; None if this request asks for no change that we know."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").strip("/").split("/")
     match scope["method"], path:
-        case "POST", ["sessions", _, "name" | "end" as action]:
+        case "POST", ["sessions", _, "name" | "end" | "delete" as action]:
             return str(action)
+        case "DELETE", ["sessions", _]:
+            return "delete"
         case "POST", ["rebuild"]:
             return "rebuild"
     return None
@@ -133,6 +135,10 @@ class Changing:
         _only(values)
         self._mark(identity, pairs, "end")
         return answers.session(self.reading, identity, pairs, self.now())
+
+    def delete(self, identity: str, pairs: Pairs, values: Mapping[str, Any]) -> None:
+        _only(values)
+        self._mark(identity, pairs, "delete")
 
     def _mark(self, identity: str, pairs: Pairs, what: Literal["name", "end", "delete"], name: str = "") -> None:
         """Raises Missing, with the projects that have a session of this id."""

@@ -1,0 +1,141 @@
+"""`DELETE /sessions/ID`: gone from every table, and what comes late of it goes too; what starts later is a new session."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from sojourn.cli import main
+from sojourn.schema import TABLES
+from sojourn.testing import Collector, at, run, span
+from tests.signals.telling import log, requests
+from tests.web.test_changing import page
+from tests.web.test_rebuild import rebuild
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with run(now="09:10") as collector:
+        yield collector
+
+
+@pytest.fixture
+def api(collector: Collector) -> Iterator[httpx.Client]:
+    with page(collector) as client:
+        yield client
+
+
+def chat(start: str, session: str | None = "s", **more: Any) -> Any:
+    return span("chat", session=session, start=at(start), tokens=(100, 20), **{"trace": f"{session} {start}"} | more)
+
+
+def left(collector: Collector) -> dict[str, int]:
+    """How many rows each table has; those of marks are what has to stay."""
+    names = [table.name for table in TABLES if table.name != "session_marks"]
+    return {name: rows for name in names if (rows := collector.query(f"SELECT count() AS n FROM {name}")[0]["n"])}
+
+
+def delete(api: httpx.Client, session: str = "s") -> None:
+    assert api.delete(f"/sessions/{session}").status_code == 204
+
+
+def test_a_deleted_session_is_gone_from_every_table(collector: Collector, api: httpx.Client) -> None:
+    """With its spans, and nothing else is touched."""
+    collector.send(chat("09:05"), chat("09:06"), chat("09:05", "other"), chat("09:05", None))
+    collector.settle()
+    api.post("/sessions/s/name", json={"name": "secret"}).raise_for_status()
+    delete(api)
+    assert api.get("/sessions/s.json").status_code == 404
+    assert api.delete("/sessions/s").status_code == 404
+    assert left(collector) == {
+        "otel_traces": 2,
+        "session_trace_rows": 1,
+        "session_rows": 1,
+        "session_event_rows": 1,
+    }
+    marks = collector.query("SELECT Mark, TraceId != '' AS Trace, Done FROM session_marks FINAL ORDER BY Mark, Trace")
+    assert [tuple(mark.values()) for mark in marks] == [("delete", 0, 1), ("delete", 1, 1), ("delete", 1, 1)]
+    assert rebuild(collector, check=True)[0]["wrong"] == 0
+
+
+def test_late_spans_of_it_go_too_and_later_traces_are_a_new_session(collector: Collector, api: httpx.Client) -> None:
+    """Late: of a trace that went with it, or of one that began before and turns out to be of it, whose root comes last."""
+    collector.send(chat("09:05", trace="gone"), span("child", trace="unbound", parent="root", id="child", start=at("09:06")))
+    collector.settle()
+    delete(api)
+    collector.send(span("late", trace="gone", start=at("09:07")))
+    collector.send(span("root", trace="unbound", id="root", session="s", start=at("09:05")))
+    collector.set("09:20")
+    collector.send(chat("09:15", trace="new"))
+    (session,) = collector.sessions()
+    assert (session["SessionId"], session["Traces"], session["Spans"], session["Segments"]) == ("s", 1, 1, 1)
+    assert left(collector)["otel_traces"] == 1
+    collector.send(span("later", trace="unbound", start=at("09:16")))
+    assert left(collector)["otel_traces"] == 1
+    assert rebuild(collector, check=True)[0]["wrong"] == 0
+
+
+def test_it_stays_deleted_after_a_restart() -> None:
+    """For late spans, and for those that turn out to be of it."""
+    settings = [f"exporters.clickhouse.database=deleted_{uuid.uuid4().hex[:8]}"]
+    with run(settings=settings, now="09:10") as collector, page(collector) as api:
+        collector.send(chat("09:05", trace="gone"), span("child", trace="unbound", parent="root", id="child", start=at("09:06")))
+        collector.settle()
+        delete(api)
+    with run(settings=settings, now="09:11") as collector:
+        collector.send(span("late", trace="gone", start=at("09:07")), chat("09:05", trace="gone"))
+        collector.send(span("root", trace="unbound", id="root", session="s", start=at("09:05")), chat("09:10:30", trace="new"))
+        assert [(row["SessionId"], row["Spans"]) for row in collector.sessions()] == [("s", 1)]
+        assert left(collector)["otel_traces"] == 1
+
+
+def test_a_deletion_that_was_broken_off_is_brought_to_its_end() -> None:
+    """A collector that died between the mark and the last delete goes on where it was."""
+    settings = [f"exporters.clickhouse.database=broken_{uuid.uuid4().hex[:8]}"]
+    with run(settings=settings, now="09:10") as collector:
+        collector.send(chat("09:05"), chat("09:06", "other"))
+        collector.settle()
+        trace = collector.query("SELECT TraceId FROM session_trace_rows WHERE SessionId = 's'")[0]["TraceId"]
+        database = collector.service.database()
+        assert database is not None
+        for of in ("", trace):
+            values = f"'', '', 's', 'delete', '{of}', toDateTime64('2026-01-05 09:09:00', 9), '', 0, 'x', 9000000000000000"
+            database.command(f"INSERT INTO session_marks VALUES ({values})")
+    with run(settings=settings, now="09:11") as collector:
+        assert [row["SessionId"] for row in collector.sessions()] == ["other"]
+        assert left(collector)["otel_traces"] == 1
+        collector.settle()
+        assert collector.query("SELECT min(Done) AS Done FROM session_marks FINAL")[0]["Done"] == 1
+
+
+def test_records_and_points_go_with_their_session(collector: Collector, api: httpx.Client) -> None:
+    """Those that name it, and those of its traces; late ones are not stored."""
+    collector.send(chat("09:05", trace="gone"), chat("09:05", "other", trace="stays"))
+    (_, mine), (_, others) = requests([log("thing", "09:06", "s")]) + requests([log("thing", "09:06", "other")])
+    collector.send(mine, others, signal="logs")
+    collector.settle()
+    assert left(collector)["otel_logs"] == 2
+    delete(api)
+    collector.send(mine, signal="logs")
+    assert left(collector)["otel_logs"] == 1
+    collector.set("09:20")
+    collector.send(requests([log("thing", "09:15", "s")])[0][1], signal="logs")
+    rows = {row["SessionId"]: (row["LogRecords"], row["Traces"]) for row in collector.sessions()}
+    assert rows == {"s": (1, 0), "other": (1, 1)}
+
+
+def test_the_command_line_and_the_form(collector: Collector, api: httpx.Client, capfd: pytest.CaptureFixture[str]) -> None:
+    """`sojourn sessions delete` says nothing when all is well; a form leads back to the list."""
+    from sojourn.web.changing import TOKEN
+
+    collector.send(chat("09:05"), chat("09:05", "t"))
+    collector.settle()
+    assert main(["sessions", "delete", "s", "--endpoint", str(api.base_url)]) == 0
+    assert capfd.readouterr().out == ""
+    answer = api.post("/sessions/t/delete", data={"token": TOKEN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sessions")
+    assert collector.sessions() == []
