@@ -277,7 +277,7 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "tag": 2,  # value
     "session_name": 3,  # value
     "prompt_name": 4,  # value: a name to fall back on
-    "previous_id": 5,  # value: the id of the session that a session.start continues
+    "previous_id": 5,  # value: the id of the session that a session.start continues; at: when (also a note)
     "mark": 6,  # a session.start or session.end that a span has as event or attribute: key its name, value its time in ns since 1970
     # notes of a trace in a session (Notes of session_trace_rows)
     "prompt": 8,  # value: the text of a user's prompt; at, span: its time and digest; key: the last time of a record of the row before it

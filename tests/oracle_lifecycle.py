@@ -45,6 +45,8 @@ class Trace:
     """Prompts of users told in records: time, digest, text, and the last time of a record of this row before it (0: none)."""
     marks: tuple[tuple[int, str], ...] = ()
     """What ends the session at a time: explicit or continued."""
+    previous: tuple[str, int] | None = None
+    """The id of the session that this one says to continue, and when."""
     only_marks: bool = False
     """Nothing but its marks counts."""
     gone: bool = False

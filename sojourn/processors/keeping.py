@@ -187,9 +187,16 @@ class Keeping:
         sessions = records.session_records(told, columns, None if firing is None else self._alerts.names(firing.now))
         batches.append(Batch("session_rows", sessions))
         if len(events.group):
-            rows = event_records(events, told, touched.names, after.revision, now, version, self._alerts, firing)
+            before = self._previous(gathered)
+            rows = event_records(events, told, touched.names, after.revision, now, version, self._alerts, firing, before)
             batches.append(Batch("session_event_rows", rows))
         return batches
+
+    def _previous(self, gathered: Gathered) -> dict[int, str]:
+        """The ids of the sessions that some of these say to continue, by their numbers."""
+        said = gathered.previous()
+        texts = self._lookup(np.fromiter(said.values(), np.uint64, len(said))).to_pylist() if said else []
+        return {number: text for number, text in zip(said, texts, strict=True) if text}
 
     def _fire(self, told: Answer, columns: records.Told, touched: Touched, after: Known, now: int) -> Firing:
         """Which alerts fire, and when silence may make others do."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -122,8 +124,10 @@ def event_records(
     version: int,
     alerts: Alerts,
     firing: Firing | None = None,
+    previous: Mapping[int, str] = MappingProxyType({}),
 ) -> pa.RecordBatch:
-    """Rows of `session_event_rows`, with `_receivers` where there are alerts. `names` and `revision` are those of each session number."""
+    """Rows of `session_event_rows`, with `_receivers` where there are alerts. `names` and `revision` are those of each session number,
+    `previous` the ids of the sessions that some of them continue."""
     count, session = len(events.group), answer.session.take(events.group)
     columns = {
         "Time": times(np.full(count, now, np.int64)),
@@ -141,6 +145,9 @@ def event_records(
         said = _said(events, answer, session, alerts, firing)
         order.append("_receivers")
         columns["_receivers"] = pa.array([_receivers(alerts, why) for why in events.why.tolist()], pa.list_(pa.string()))
+    if previous:
+        begun = zip(events.what.tolist(), session.tolist(), said, strict=True)
+        said = [[("session.previous_id", previous[of]), *each] if what == START and of in previous else each for what, of, each in begun]
     columns["Attributes"] = pa.MapArray.from_arrays(
         pa.array(offsets(np.fromiter(map(len, said), np.int64, count))),
         pa.array([key for each in said for key, _ in each], pa.string()),

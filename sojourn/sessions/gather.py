@@ -70,6 +70,17 @@ class Gathered:
             np.bincount(session.take(row), minlength=count) if len(row) else np.zeros(count, np.intp),
         )
 
+    def previous(self) -> dict[int, int]:
+        """The hash of the id that a session says to continue, by the session's number; of several the earliest told."""
+        facets = self.facets
+        some = where(facets["what"] == FACETS["previous_id"])
+        if not len(some):
+            return {}
+        session = self.session.take(self.facet_row.take(some))
+        order = np.lexsort([facets[name].take(some) for name in ("value", "span", "at")] + [session])
+        first = order.compress(changes(session.take(order)))
+        return dict(zip(session.take(first).tolist(), facets["value"].take(some.take(first)).tolist(), strict=True))
+
     def marks(self, fresh: int) -> Marks | None:
         """What all rows say of when their sessions ended; rows of the pile from `fresh` on are new."""
         what = self.facets["what"]

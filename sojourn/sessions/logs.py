@@ -143,7 +143,19 @@ class Logs:
         ends["at"] = facts["end"].take(ended)
         goes_on = _noted("continued_mark", facts, cells.continued)
         goes_on["at"] = self._begun(tree).take(cells.source.take(cells.continued))
-        return [(ends, member.take(ended)), (goes_on, member.take(cells.continued)), self._events(tree, cells)]
+        return [(ends, member.take(ended)), (goes_on, member.take(cells.continued)), self._previous(tree, cells), self._events(tree, cells)]
+
+    def _previous(self, tree: Tree, cells: Cells) -> tuple[Rows, Index]:
+        """Which session each one says that it continues."""
+        facets = where(tree.facets["what"] == FACETS["previous_id"])
+        rows = tree.told_by.take(facets)
+        begins = (tree.facts["flags"].take(rows) & FLAGS["session_start"]) != 0
+        begins &= (tree.facts["scope"].take(rows) != self._scope) & (cells.place.take(rows) >= 0)
+        rows, facets = rows.compress(begins), facets.compress(begins)
+        out = _noted("previous_id", tree.facts, rows)
+        if len(rows):
+            out["at"], out["value"] = self._begun(tree).take(rows), tree.facets["value"].take(facets)
+        return out, cells.groups.member.take(cells.place.take(rows))
 
     def _begun(self, tree: Tree) -> I64:
         """When a session begins by each row: at the time of the record, or of the span's first event that says so."""

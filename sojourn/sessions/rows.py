@@ -38,7 +38,7 @@ PLACES: Final = {
     "LastCallSpan": ("last_call_span", np.uint64),
 }
 """Columns that say when and where something was told → fields of TRACE."""
-NOTES: Final = tuple(FACETS[what] for what in ("prompt", "end_mark", "continued_mark", "telling", "muted"))
+NOTES: Final = tuple(FACETS[what] for what in ("previous_id", "prompt", "end_mark", "continued_mark", "telling", "muted"))
 STATUS = ("ok", "error")
 
 

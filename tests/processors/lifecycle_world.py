@@ -238,6 +238,8 @@ def _notes(trace: Trace) -> list[tuple[int, int, str, int, int]]:
     """What, Key, Text, At and Span of each note; one that lifecycle has nothing to do with among them."""
     marks = [(FACETS[f"{why.replace('explicit', 'end')}_mark"], 0, "", at, 0) for at, why in trace.marks]
     prompts = [(FACETS["prompt"], before, text, at, span) for at, span, text, before in trace.prompts]
+    if trace.previous is not None:
+        marks.append((FACETS["previous_id"], 0, *trace.previous, 0))
     return [*prompts, (FACETS["telling"], 1, "agent", 0, 0), *marks] if prompts or marks else []
 
 

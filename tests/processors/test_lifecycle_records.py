@@ -201,6 +201,15 @@ def test_a_mark_that_moves_away_opens_the_session_again() -> None:
     assert world.events("Event", "Reason")[1:] == [("session.end", "explicit"), ("session.reopened", "")]
 
 
+def test_the_start_of_a_session_says_which_one_it_continues() -> None:
+    """Told by a record before the first trace or by that trace; of several the earliest counts."""
+    said = trace(9, at=1, previous=("earlier", NOW), only_marks=True, numbers={"Spans": 0})
+    world = told(said, trace(1, at=2, previous=("later", NOW + 2 * MINUTE)), trace(2, "else", at=2), then=3)
+    world.feed(trace(3, at=3, previous=("first", NOW - 1)))
+    starts = {event["SessionId"]: dict(event["Attributes"]) for event in world.database.events}
+    assert starts == {"s": {"session.previous_id": "earlier"}, "else": {}}
+
+
 def test_prompts_are_the_turns() -> None:
     """Each lasts to the last end before the next one; then no trace is a turn, and any trace's status counts."""
     one = trace(1, turn=True, error=True, last_call=(NOW + 30 * SECOND, 1, "first"))
