@@ -1,4 +1,4 @@
-# make run | demo | test | lint | format | laws | docs | bench | clean
+# make run | demo | test | lint | format | laws | docs | pictures | bench | clean
 #
 # Everything is set up on the way: .venv, the tools, the native core in release mode. Stamps in .venv/.stamps remember what was done, so
 # that a second `make run` starts at once and a change rebuilds only what depends on it.
@@ -22,7 +22,7 @@ endif
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint format laws docs bench clean check-cargo check-rust check-python check-tests
+.PHONY: run demo test lint format laws docs pictures bench clean check-cargo check-rust check-python check-tests
 .DEFAULT_GOAL := run
 
 run: $(STAMPS)/package
@@ -60,6 +60,10 @@ format: $(STAMPS)/dev
 # docs/reference is generated from the components and from schema.py; a test holds them equal.
 docs: $(STAMPS)/dev
 	$(BIN)/python docs/generate.py
+
+# The pictures of the documents, from generated traffic in a real browser.
+pictures: $(STAMPS)/dev
+	$(BIN)/python docs/pictures.py
 
 bench: $(STAMPS)/dev
 	@command -v go >/dev/null || { echo "make bench: go is missing: the load sender and the sink are written in Go: https://go.dev/dl" >&2; exit 1; }

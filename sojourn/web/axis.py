@@ -16,6 +16,7 @@ _FOLD_WIDTH: Final = 3.5  # per cent
 _ALL_FOLDS: Final = 35.0
 _TICKS: Final = 9
 _APART: Final = 9.0  # per cent between two ticks
+_LABEL: Final = 5.5  # per cent that the name of a tick takes: it does not reach into what is folded
 _SECOND: Final = 1_000_000_000
 _STEPS: Final = tuple(
     step * _SECOND // 1000
@@ -68,9 +69,11 @@ class Axis:
             first = stretch.start - stretch.start % step + step
             count = min((stretch.end - first) // step + 1, 4 * _TICKS)
             for moment in (stretch.start, *(first + number * step for number in range(count))):
-                if not found or self.place(moment) - self.place(found[-1]) >= _APART:
+                place = self.place(moment)
+                room = stretch.left + stretch.width - place
+                if room >= _LABEL and (not found or place - self.place(found[-1]) >= _APART):
                     found.append(moment)
-        return [moment for moment in found if self.place(moment) < 100 - _APART * 0.7 or moment == found[0]]
+        return found or [self.stretches[0].start]
 
 
 def _union(intervals: Sequence[Interval]) -> Iterator[Interval]:

@@ -57,9 +57,12 @@ let zoomed = timeline && zoomable(timeline);
 
 // What is shown is brought up to date: the head and the timeline as they are, turns one by one, new ones behind the last.
 function renew(page) {
-  document.getElementById("head").replaceWith(adopt(page.getElementById("head")));
+  const head = page.getElementById("head");
+  if (head.dataset.state === document.getElementById("head").dataset.state) return;
+  document.getElementById("head").replaceWith(adopt(head));
   const next = page.getElementById("timeline");
   if (next) {
+    const held = timeline?.contains(document.activeElement);
     const { zoom, left } = zoomed ?? { zoom: 1, left: 0 };
     adopt(next);
     if (timeline) timeline.replaceWith(next); else document.querySelector(".columns").before(next);
@@ -67,6 +70,7 @@ function renew(page) {
     zoomed = zoomable(timeline);
     zoomed.to(zoom);
     zoomed.left = left;
+    if (held) timeline.querySelector(".track").focus({ preventScroll: true });
   }
   const side = page.querySelector(".side");
   if (side && !document.querySelector(".side details[open]")) document.querySelector(".side").replaceWith(adopt(side));

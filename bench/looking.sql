@@ -1,0 +1,34 @@
+-- What bench/looking.py looks at: sessions {first} to {first} + {count}, one every three seconds backwards from now.
+INSERT INTO session_rows
+    (Project, SessionId, Name, NameSource, UserId, State, Segments, Start, End, WallNs, ActiveNs, Traces, Turns, Spans, Errors, LlmCalls,
+     InputTokens, OutputTokens, CostPico, CostSources, Services, Models, Tags, Status, Metadata, Search, Revision, LastSeen, Version, Collector)
+SELECT
+    ['shop', 'support', ''][number % 3 + 1], concat('session-', toString(cityHash64(number))) AS id,
+    concat('About ', ['parcels', 'jackets', 'boots', 'refunds', 'tents'][number % 5 + 1], ' ', toString(number)) AS name, 'explicit',
+    concat('user-', toString(number % 50000)) AS user, ['active', 'idle', 'ended', 'ended'][number % 4 + 1], 1,
+    now64(9) - toIntervalSecond(number * 3) AS start, start + toIntervalSecond(seconds) AS end, (cityHash64(number, 1) % 4000 AS seconds) * 1000000000,
+    seconds * 500000000, 3, 3, 30, number % 17 = 0, 5, cityHash64(number, 2) % 100000, cityHash64(number, 3) % 10000,
+    toInt64(cityHash64(number, 4) % 5000000000000), 2, [['chat', 'search', 'agent'][number % 3 + 1]],
+    [['gpt-5', 'claude-sonnet-4-5'][number % 2 + 1]], ['web'], if(number % 17 = 0, 'error', 'ok'),
+    map('plan', ['gold', 'silver'][number % 2 + 1], 'order', toString(number)),
+    concat(id, '\n', lower(name), '\n', user, '\nplan=', ['gold', 'silver'][number % 2 + 1], '\norder=', toString(number)), 1, end, number + 1, 'bench'
+FROM numbers({first:UInt64}, {count:UInt64});
+
+-- One session of 1000 traces, each of ten spans.
+INSERT INTO session_rows (SessionId, Name, State, Start, End, WallNs, Traces, Turns, Spans, CostPico, Status, Search, Version)
+SELECT 'large', 'large', 'active', now64(9) - toIntervalSecond(60000), now64(9), 60000000000000, 1000, 1000, 10000, 1000000, 'ok', 'large', 1;
+
+INSERT INTO session_trace_rows
+    (SessionId, TraceId, Name, Start, End, Turn, Status, Spans, InputTokens, OutputTokens, CostPico, Input, Output, Version)
+SELECT
+    'large', leftPad(lower(hex(number)), 32, '0'), 'turn', now64(9) - toIntervalSecond(number * 60) AS start, start + toIntervalSecond(20), 1, 'ok',
+    10, 900, 90, 1000000000, repeat('asked ', 60), repeat('answered ', 50), 1
+FROM numbers(1000);
+
+INSERT INTO otel_traces
+    (Timestamp, TraceId, SpanId, ParentSpanId, SpanName, Kind, Model, Duration, StatusCode, InputTokens, OutputTokens, CostPico, Version)
+SELECT
+    now64(9) - toIntervalSecond(intDiv(number, 10) * 60), leftPad(lower(hex(intDiv(number, 10))), 32, '0'), leftPad(lower(hex(number + 1)), 16, '0'),
+    if(number % 10 = 0, '', leftPad(lower(hex(number - number % 10 + 1)), 16, '0')), 'chat', if(number % 10 = 0, 'span', 'llm'), 'gpt-5',
+    1000000000, 'Unset', 100, 10, 1000, 1
+FROM numbers(10000);
