@@ -217,7 +217,10 @@ class Fold:
         if not self._large and not self._waiting:
             return came
         keys, facts, facets = came
-        large = np.flatnonzero((self._recall.sizes(keys) > LARGE) | np.array([key.tobytes() in self._waiting for key in keys], bool))
+        waits = np.array([key.tobytes() in self._waiting for key in keys], bool)
+        rest = where(~waits)  # what waits already is not asked for its size: its spans would be taken out of the shelf to be counted
+        waits[rest] = self._recall.sizes(keys[rest]) > LARGE
+        large = where(waits)
         if not len(large):
             return came
         mine, own = np.isin(facts["trace"], large), np.isin(facets["trace"], large)
