@@ -180,20 +180,40 @@ class Slots:
     def __len__(self) -> int: ...
 
 @final
+class Keyring:
+    """Who may come in: credentials, kept as digests, each with its tenant and scopes. Compared in a time that tells nothing about them."""
+
+    def __new__(cls, scheme: str) -> Keyring:
+        """`scheme` is bearer or basic."""
+
+    @property
+    def challenge(self) -> str:
+        """What `WWW-Authenticate` says to whoever presents none."""
+
+    def replace(self, credentials: Sequence[tuple[builtins.bytes, str, Sequence[str]]]) -> None:
+        """From now on these are known and no others: SHA-256 of the token, or of `user:password`; tenant; scopes (write, read, admin)."""
+
+    def identify(self, authorization: builtins.bytes) -> tuple[str, list[str]] | None:
+        """Tenant and scopes of whoever presents this value of the header `Authorization`; an admin has all scopes. None for a stranger."""
+
+@final
 class Server:
     """OTLP over gRPC and HTTP. Binds in the constructor, so that 'address in use' is an OSError here."""
 
-    def __new__(cls, settings: str, lanes: Mapping[str, Sequence[Lane]], clock: Clock) -> Server:
+    def __new__(cls, settings: str, lanes: Mapping[str, Sequence[Lane]], clock: Clock, auth: Mapping[str, Keyring] = ...) -> Server:
         """`settings` is JSON; what is left out has its default:
 
-        {"grpc": {"endpoint": "127.0.0.1:4317", "max_request_bytes"} | null,
-         "http": {"endpoint", "max_request_bytes", "paths": {"traces": [...], "logs", "metrics"},
+        {"grpc": {"endpoint": "127.0.0.1:4317", "max_request_bytes",
+                  "tls": {"cert_file", "key_file", "client_ca_file", "min_version": "1.2" | "1.3"} | null} | null,
+         "http": {"endpoint", "max_request_bytes", "tls", "paths": {"traces": [...], "logs", "metrics"},
                   "cors": {"allowed_origins": [...], "allowed_headers", "exposed_headers", "max_age"} | null} | null,
          "acknowledge": "received" | "committed", "max_request_bytes": int, "workers": int,
          "limits": {"max_connections", "max_concurrent_streams", "read_header_timeout", "read_timeout", "idle_timeout"}}
 
+        `auth` by port, grpc or http: who may send there; whose tenant it is, is known from the credential. Without it anybody may.
         `lanes` by signal: traces, logs, metrics; a signal without lanes is answered with a partial success that says it is not stored.
-        ValueError for wrong settings, OSError (errno, and the endpoint as filename) if it cannot listen.
+        ValueError for wrong settings, OSError (errno, and the endpoint as filename) if it cannot listen, or (without a filename) if the
+        files of TLS cannot be used.
         """
 
     @property
@@ -202,6 +222,9 @@ class Server:
 
     @property
     def http(self) -> str | None: ...
+    def reload_tls(self) -> None:
+        """Read certificates and keys again, for the connections from now on. OSError, and all stays as it was, if they cannot be used."""
+
     def stop(self, timeout: float) -> None:
         """Take no new connections or requests; wait at most `timeout` seconds for the open ones."""
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
@@ -85,6 +85,8 @@ class Host:
     """What `lifecycle` and `aggregate` of this lane know of services that tell their calls in log records."""
     id: str = ""
     """Of an exporter: its own id, such as webhook/slack."""
+    authenticators: dict[str, _native.Keyring] = field(default_factory=dict)
+    """The credentials of the authenticators among the extensions, by id."""
 
 
 class Process(Protocol):
@@ -144,6 +146,10 @@ class Component(BaseModel):
 
     def unguarded(self) -> Iterable[Endpoint]:
         """Where anybody who reaches it may send data or read it. The service warns if that is more than this machine."""
+        return ()
+
+    def asks(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Ids of the authenticators that it asks, behind the keys that lead there."""
         return ()
 
 
@@ -219,6 +225,10 @@ class Extension(Component):
     def open(self, service: Service) -> AbstractContextManager[object]:
         """Start beside the pipelines. What is yielded may have `endpoints: dict[str, str]`, as for receivers."""
         raise NotImplementedError
+
+
+class Authenticator(Extension):
+    """An extension that says who a caller is. It is opened before all others, and what it yields has `keyring: _native.Keyring`."""
 
 
 class _Stateless(AbstractContextManager["Process"]):

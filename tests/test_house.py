@@ -118,7 +118,7 @@ MAY_IMPORT = {
     "storage": ("sojourn.storage", "sojourn.sessions", "sojourn.config.types"),
     "processors": ("sojourn.processors", "sojourn.sessions", "sojourn.storage", "sojourn.config.types"),
     "exporters": ("sojourn.exporters", "sojourn.storage", "sojourn.config.types"),
-    "receivers": ("sojourn.receivers", "sojourn.config.types"),
+    "receivers": ("sojourn.receivers", "sojourn.config.types", "sojourn.extensions.guards", "sojourn.extensions.watching"),
     "collector": ("sojourn.collector", "sojourn.config", "sojourn.sessions", "sojourn.storage", "sojourn.extensions.plain_http"),
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sojourn.testing import Collector, Span, run, span
@@ -30,9 +28,9 @@ def totals(collector: Collector) -> list[tuple[str, str, int, int, int]]:
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one group", "a group each"])
-def test_two_tenants_with_the_same_ids(together: bool, tmp_path: Path) -> None:
+def test_two_tenants_with_the_same_ids(together: bool) -> None:
     """Same trace, same span ids, same session id and project: three sessions, each with what its own sender told; after a restart too."""
-    with run(data_dir=tmp_path) as collector:
+    with run() as collector:
         for tenant, tokens in (("", 1), ("a", 10), ("b", 100)):
             tell(collector, tenant, root("s"), call("call", tokens))
             if not together:
@@ -41,7 +39,7 @@ def test_two_tenants_with_the_same_ids(together: bool, tmp_path: Path) -> None:
         assert collector.query("SELECT Tenant, count() AS n FROM spans WHERE SessionId = 's' GROUP BY Tenant ORDER BY Tenant") == [
             {"Tenant": tenant, "n": 2} for tenant in ("", "a", "b")
         ]
-    with run(data_dir=tmp_path, settings=_again(collector)) as collector:
+    with run(settings=_again(collector)) as collector:
         tell(collector, "a", call("late", 1000))
         assert totals(collector) == [("", "s", 1, 2, 1), ("a", "s", 1, 3, 1010), ("b", "s", 1, 2, 100)]
 

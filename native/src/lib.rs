@@ -12,6 +12,7 @@ pub mod gathering;
 pub mod group;
 pub mod intake;
 pub mod json;
+pub mod keyring;
 pub mod lane;
 pub mod lift;
 mod logs;

@@ -7,6 +7,7 @@ pub mod block;
 mod clock;
 mod delivery;
 mod facts;
+mod keyring;
 mod lane;
 mod many;
 mod search;
@@ -26,6 +27,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::Arrow>()?;
     module.add_class::<clock::Clock>()?;
     module.add_class::<delivery::Delivery>()?;
+    module.add_class::<keyring::Keyring>()?;
     module.add_class::<lane::Lane>()?;
     module.add_class::<server::Server>()?;
     module.add_class::<shelf::Shelf>()?;

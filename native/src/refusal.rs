@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::keyring::Scheme;
 use crate::wire::Bad;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,10 @@ pub enum Refusal {
     TooSlow,
     /// A content coding that nobody here reads.
     Coding(String),
+    /// Nobody who is known sends this; how one would have to make oneself known.
+    Stranger(Scheme),
+    /// The sender is known, but may not send.
+    Forbidden,
 }
 
 impl Refusal {
@@ -37,6 +42,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Never(message) | Self::TooLarge(message) | Self::Later { message, .. } => f.write_str(message),
+            Self::Stranger(_) => f.write_str("authentication is needed: there is no credential, or it is not known here"),
+            Self::Forbidden => f.write_str("this credential may not write: its scopes do not name it"),
             Self::TooSlow => f.write_str("the request did not arrive in time"),
             Self::Coding(coding) => write!(
                 f,

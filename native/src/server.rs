@@ -11,6 +11,7 @@ mod grpc;
 mod http;
 mod http2;
 pub mod settings;
+mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -18,14 +19,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::intake::Intake;
+use crate::keyring::Keyring;
 use crate::meters::Transport;
 use crate::server::body::{Budget, Limits};
 use crate::server::settings::Settings;
+use crate::server::tls::Tls;
 
 const BACKLOG: i32 = 1024;
 /// After a failed accept (no file descriptors left), so that the loop does not spin until some connection ends.
@@ -50,16 +57,51 @@ impl Shared {
     }
 }
 
+/// What a connection runs over: a socket, or TLS on one.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<I: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for I {}
+
+/// Who may send over each port; None: anybody.
+#[derive(Default)]
+pub struct Keyrings {
+    pub grpc: Option<Arc<Keyring>>,
+    pub http: Option<Arc<Keyring>>,
+}
+
+#[derive(Clone)]
 enum Port {
     Grpc(Arc<grpc::Grpc>),
-    Http(Arc<http::Http>),
+    Http(Arc<http::Http>, Arc<auto::Builder<TokioExecutor>>),
+}
+
+/// A port that is bound.
+struct Bound {
+    listener: TcpListener,
+    port: Port,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Port {
     fn transport(&self) -> Transport {
         match self {
             Self::Grpc(_) => Transport::Grpc,
-            Self::Http(_) => Transport::Http,
+            Self::Http(..) => Transport::Http,
+        }
+    }
+
+    /// What is agreed on with clients that ask for a protocol (ALPN).
+    fn protocols(&self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Grpc(_) => &[b"h2"],
+            Self::Http(..) => &[b"h2", b"http/1.1"],
+        }
+    }
+
+    async fn serve<I: Io>(self, io: I, shared: Arc<Shared>, stop: watch::Receiver<Option<Instant>>) {
+        match self {
+            Self::Grpc(grpc) => grpc::serve(io, grpc, shared, stop).await,
+            Self::Http(http, builder) => connection::serve(io, http, shared, builder, stop).await,
         }
     }
 }
@@ -85,6 +127,7 @@ pub struct Server {
     pub grpc: Option<SocketAddr>,
     pub http: Option<SocketAddr>,
     shared: Arc<Shared>,
+    tls: Vec<Arc<Tls>>,
     /// Set to the moment until which open requests may finish.
     stop: watch::Sender<Option<Instant>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -93,19 +136,26 @@ pub struct Server {
 
 impl Server {
     /// Binds before it returns, so that "address in use" is an error here.
-    pub fn start(settings: Settings, intake: Intake) -> Result<Self, Failed> {
+    pub fn start(settings: Settings, intake: Intake, keyrings: Keyrings) -> Result<Self, Failed> {
         let (max_grpc, max_http) = (settings.max_grpc_bytes(), settings.max_http_bytes());
         let mut ports = Vec::new();
         let (mut grpc, mut http) = (None, None);
         if let Some(told) = &settings.grpc {
             let port = Arc::new(grpc::Grpc {
                 max_request_bytes: max_grpc,
+                keyring: keyrings.grpc,
             });
-            grpc = Some(open(&told.endpoint, Port::Grpc(port), &mut ports)?);
+            grpc = Some(open(&told.endpoint, Port::Grpc(port), told.tls.as_ref(), &mut ports)?);
         }
         if let Some(told) = &settings.http {
-            let port = Arc::new(http::Http::new(told, max_http));
-            http = Some(open(&told.endpoint, Port::Http(port), &mut ports)?);
+            let port = Arc::new(http::Http::new(told, max_http, keyrings.http));
+            let builder = connection::protocols(settings.limits.max_concurrent_streams);
+            http = Some(open(
+                &told.endpoint,
+                Port::Http(port, Arc::new(builder)),
+                told.tls.as_ref(),
+                &mut ports,
+            )?);
         }
         let budget = Budget::new(RECEIVE_BYTES.max(2 * max_grpc.max(max_http)));
         let shared = Arc::new(Shared {
@@ -123,6 +173,7 @@ impl Server {
             .thread_name("otlp")
             .enable_all()
             .build()?;
+        let tls = ports.iter().filter_map(|bound: &Bound| bound.tls.clone()).collect();
         let stop = watch::Sender::new(None);
         let (told, running) = (stop.subscribe(), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("otlp".into()).spawn(move || {
@@ -133,6 +184,7 @@ impl Server {
             grpc,
             http,
             shared,
+            tls,
             stop,
             thread: Mutex::new(Some(thread)),
             process: std::process::id(),
@@ -149,6 +201,11 @@ impl Server {
         }
     }
 
+    /// Reads the certificates again. On Err those stay that cannot be read.
+    pub fn reload_tls(&self) -> io::Result<()> {
+        self.tls.iter().map(|tls| tls.reload()).fold(Ok(()), io::Result::and)
+    }
+
     pub fn samples(&self) -> Vec<(String, f64)> {
         self.shared.intake.meters.samples()
     }
@@ -160,16 +217,17 @@ impl Drop for Server {
     }
 }
 
-fn open(endpoint: &str, port: Port, ports: &mut Vec<(TcpListener, Port)>) -> Result<SocketAddr, Failed> {
+fn open(endpoint: &str, port: Port, tls: Option<&settings::Tls>, ports: &mut Vec<Bound>) -> Result<SocketAddr, Failed> {
     let failed = |error| Failed {
         endpoint: endpoint.to_owned(),
         error,
     };
+    let tls = tls.map(|told| Tls::new(told.clone(), port.protocols())).transpose()?.map(Arc::new);
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in endpoint.to_socket_addrs().map_err(failed)? {
         match listen(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((address, listener)) => {
-                ports.push((listener, port));
+                ports.push(Bound { listener, port, tls });
                 return Ok(address);
             }
             Err(error) => last = error,
@@ -187,11 +245,11 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-async fn run(ports: Vec<(TcpListener, Port)>, shared: Arc<Shared>, stop: watch::Receiver<Option<Instant>>) {
+async fn run(ports: Vec<Bound>, shared: Arc<Shared>, stop: watch::Receiver<Option<Instant>>) {
     let mut accepting = JoinSet::new();
-    for (listener, port) in ports {
+    for Bound { listener, port, tls } in ports {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => drop(accepting.spawn(accept(listener, port, Arc::clone(&shared), stop.clone()))),
+            Ok(listener) => drop(accepting.spawn(accept(listener, port, tls, Arc::clone(&shared), stop.clone()))),
             Err(error) => eprintln!("otlp: cannot listen: {error}"), // not seen: the socket is bound and listening
         }
     }
@@ -199,8 +257,13 @@ async fn run(ports: Vec<(TcpListener, Port)>, shared: Arc<Shared>, stop: watch::
 }
 
 /// Serves until told to stop, then lets open connections finish until the deadline.
-async fn accept(listener: tokio::net::TcpListener, port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
-    let builder = connection::protocols(shared.limits.max_concurrent_streams);
+async fn accept(
+    listener: tokio::net::TcpListener,
+    port: Port,
+    tls: Option<Arc<Tls>>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<Option<Instant>>,
+) {
     let mut open = JoinSet::new();
     let deadline = loop {
         tokio::select! {
@@ -209,10 +272,10 @@ async fn accept(listener: tokio::net::TcpListener, port: Port, shared: Arc<Share
             accepted = listener.accept(), if open.len() < shared.limits.max_connections => match accepted {
                 Ok((io, _)) => {
                     let _ = io.set_nodelay(true); // an option, not a need
-                    let (shared, stop) = (Arc::clone(&shared), stop.clone());
-                    match &port {
-                        Port::Grpc(grpc) => open.spawn(grpc::serve(io, Arc::clone(grpc), shared, stop)),
-                        Port::Http(http) => open.spawn(connection::serve(io, Arc::clone(http), shared, builder.clone(), stop)),
+                    let (port, shared, stop) = (port.clone(), Arc::clone(&shared), stop.clone());
+                    match tls.clone() {
+                        None => open.spawn(port.serve(io, shared, stop)),
+                        Some(tls) => open.spawn(secured(tls, io, port, shared, stop)),
                     };
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -223,6 +286,16 @@ async fn accept(listener: tokio::net::TcpListener, port: Port, shared: Arc<Share
     drop(listener);
     let finished = async { while open.join_next().await.is_some() {} };
     let _ = tokio::time::timeout_at(deadline.into(), finished).await; // what is still open is cut off
+}
+
+async fn secured(tls: Arc<Tls>, io: TcpStream, port: Port, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
+    let io = tokio::select! {
+        io = tls.secure(io, shared.limits.read_header_timeout) => io,
+        _ = told(&mut stop) => None, // nothing has begun yet
+    };
+    if let Some(io) = io {
+        port.serve(io, shared, stop).await;
+    }
 }
 
 /// Waits for the word to stop: the moment until which open requests may finish.

@@ -19,7 +19,7 @@ from sojourn.collector.meters import Meters
 from sojourn.collector.opening import Opening
 from sojourn.collector.persistence import Persistence
 from sojourn.collector.pipeline import TICK, Lane
-from sojourn.component import Clock, Component, Host
+from sojourn.component import Authenticator, Clock, Component, Host
 from sojourn.config.model import Description, Kind
 from sojourn.errors import ConfigError, SojournError, Unavailable
 from sojourn.extensions.plain_http import Answer, serve
@@ -90,8 +90,10 @@ class Service:
             memory.keep_allocator_pages()
         for plan in plans:
             plan.open_exporters()
-        for id_ in dict.fromkeys(settings.extensions):
-            self.enter(stack, "extensions", id_, lambda id_=id_: self.description.extensions[id_].open(self))
+        for id_ in sorted(dict.fromkeys(settings.extensions), key=lambda id_: not self._is_authenticator(id_)):
+            running = self.enter(stack, "extensions", id_, lambda id_=id_: self.description.extensions[id_].open(self))
+            if self._is_authenticator(id_):
+                self.host.authenticators[id_] = running.keyring
         if settings.telemetry.metrics.endpoint is not None and settings.telemetry.metrics.level != "none":
             self._serve_metrics(stack)
         for plan in plans:
@@ -107,6 +109,9 @@ class Service:
         self._home.write_endpoints(self.endpoints)
         stack.callback(self._stopping)
         memory.drop_idle_code()
+
+    def _is_authenticator(self, id_: str) -> bool:
+        return isinstance(self.description.extensions[id_], Authenticator)
 
     def enter(self, stack: ExitStack, kind: Kind, id_: str, open_: Any) -> Any:
         """Open a component; what goes wrong is said with its path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -12,6 +13,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from sojourn.errors import ConfigError, SojournError
 
+TOKEN: Final = "SOJOURN_TOKEN"
+"""The variable that holds a token, for collectors that ask for one: arguments are seen by everybody on a machine."""
 ENDPOINT: Final = "http://127.0.0.1:4321"
 _SECONDS: Final = 60
 Pairs = Sequence[tuple[str, str]]
@@ -30,6 +33,8 @@ def answer_of(endpoint: str, path: str, pairs: Pairs = (), method: str = "GET", 
         raise ConfigError(f"sojourn: --endpoint {endpoint}: write http://host:port")
     address = endpoint.rstrip("/") + path + ("?" + urlencode(pairs) if pairs else "")
     headers = {"Accept": "application/json"} | ({} if said is None else {"Content-Type": "application/json"})
+    if token := os.environ.get(TOKEN):
+        headers["Authorization"] = f"Bearer {token}"
     request = Request(address, None if said is None else json.dumps(said).encode(), headers, method=method)
     opener = build_opener(ProxyHandler({}))  # a collector on this machine is not asked through a proxy
     try:

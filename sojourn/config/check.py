@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from sojourn.component import Authenticator
 from sojourn.config.model import KINDS, SIGNALS, Description, Kind, Pipeline
 from sojourn.config.problems import Place, Problem, nearest
 
@@ -21,6 +22,7 @@ def check(description: Description) -> list[Problem]:
         *_lanes(description),
         *_databases(description),
         *_receivers_of_alerts(description),
+        *_authenticators(description),
     ]
 
 
@@ -49,6 +51,18 @@ def _configured(description: Description, kind: Kind) -> list[str] | None:
 def _none(description: Description) -> Iterator[Problem]:
     if not description.service.pipelines:
         yield _problem(description, ("service", "pipelines"), "has no pipeline: add traces: {receivers: [otlp], exporters: [clickhouse]}")
+
+
+def _authenticators(description: Description) -> Iterator[Problem]:
+    """Whoever asks for credentials has to find them."""
+    running = [id_ for id_ in description.service.extensions if isinstance(description.extensions.get(id_), Authenticator)]
+    for kind in KINDS:
+        for id_, component in description.section(kind).items():
+            for path, asked in component.asks():
+                if asked not in running:
+                    known = f"there is {', '.join(running)}" if running else "there is none: add one such as bearer"
+                    message = f"{asked} is no authenticator among service::extensions: {known}"
+                    yield _problem(description, (kind, id_, *path, "authenticator"), message)
 
 
 def _extensions(description: Description) -> Iterator[Problem]:

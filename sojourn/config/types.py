@@ -198,11 +198,6 @@ class Endpoint:
         return str(Endpoint(host, self.port))
 
     @property
-    def everywhere(self) -> bool:
-        """Listens on every interface, so that the whole network reaches it."""
-        return self.host in ("", "0.0.0.0", "::")
-
-    @property
     def local(self) -> bool:
         """Reached from this machine only."""
         return is_loopback(self.host)

@@ -8,6 +8,7 @@ import logging
 import resource
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,8 @@ from pydantic_core import PydanticCustomError
 from sojourn.component import Component, Host, Receiver
 from sojourn.config.types import Duration, Endpoint, Size
 from sojourn.errors import SojournError
+from sojourn.extensions.guards import Auth, ServerTls
+from sojourn.extensions.watching import watching
 from sojourn.receivers.scheduling import without_preempting
 
 if TYPE_CHECKING:
@@ -37,10 +40,15 @@ class Grpc(Component):
     """Kind of socket; only tcp."""
     max_recv_msg_size_mib: int | None = Field(default=None, gt=0, le=1024)
     """Largest message in MiB, before and after decompression, in place of the receiver's `max_request_size`."""
+    tls: ServerTls | None = None
+    """TLS on this port. Without it, it speaks plain text."""
+    auth: Auth | None = None
+    """Who may send, in place of the receiver's `auth`."""
 
     def settings(self) -> dict[str, object]:
         size = self.max_recv_msg_size_mib
-        return {"endpoint": self.endpoint.bind, "max_request_bytes": size and size * _MIB}
+        tls = self.tls and self.tls.settings()
+        return {"endpoint": self.endpoint.bind, "max_request_bytes": size and size * _MIB, "tls": tls}
 
 
 class Cors(Component):
@@ -73,6 +81,10 @@ class Http(Component):
     """Lets web pages send from a browser. Without it they cannot."""
     max_request_body_size: Size | None = Field(default=None, gt=0, le=1024 * _MIB)
     """Largest body, before and after decompression, in place of the receiver's `max_request_size`."""
+    tls: ServerTls | None = None
+    """TLS on this port. Without it, it speaks plain text."""
+    auth: Auth | None = None
+    """Who may send, in place of the receiver's `auth`."""
 
     def told(self) -> dict[str, list[str]]:
         """All paths by signal. Raises PydanticCustomError (a ValueError) for a path that is no path, or fits no signal or two."""
@@ -95,6 +107,7 @@ class Http(Component):
             "paths": self.told(),
             "cors": self.cors and self.cors.model_dump(),
             "max_request_bytes": self.max_request_body_size,
+            "tls": self.tls and self.tls.settings(),
         }
 
     @model_validator(mode="after")
@@ -132,6 +145,8 @@ class Otlp(Receiver):
     """What is listened on: grpc, http or both."""
     acknowledge: Literal["received", "committed"] = "received"
     """When a sender is answered: `received` once the data is decoded and in memory, `committed` once it is stored."""
+    auth: Auth | None = None
+    """Who may send, over either protocol; what a sender sends belongs to the tenant of its credential. Without it anybody may."""
     max_request_size: Size = Field(default=64 * _MIB, gt=0, le=1024 * _MIB)
     """Largest request, before and after decompression; senders of larger ones are told never to send them again."""
     max_connections: int = Field(default=4096, gt=0)
@@ -161,8 +176,28 @@ class Otlp(Receiver):
 
     def unguarded(self) -> Iterator[Endpoint]:
         for protocol in (self.protocols.grpc, self.protocols.http):
-            if protocol is not None:
+            if protocol is not None and self._auth(protocol) is None:
                 yield protocol.endpoint
+
+    def asks(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.auth is not None:
+            yield ("auth",), self.auth.authenticator
+        for name, protocol in (("grpc", self.protocols.grpc), ("http", self.protocols.http)):
+            if protocol is not None and protocol.auth is not None:
+                yield ("protocols", name, "auth"), protocol.auth.authenticator
+
+    def _auth(self, protocol: Grpc | Http) -> Auth | None:
+        return protocol.auth or self.auth
+
+    def keyrings(self, host: Host) -> dict[str, _native.Keyring]:
+        """The credentials that each protocol asks for."""
+        asking = {"grpc": self.protocols.grpc, "http": self.protocols.http}
+        auth = {name: self._auth(protocol) for name, protocol in asking.items() if protocol is not None}
+        return {name: each.keyring(host) for name, each in auth.items() if each is not None}
+
+    def tls_files(self) -> list[Path]:
+        protocols = (self.protocols.grpc, self.protocols.http)
+        return [file for protocol in protocols if protocol is not None and protocol.tls for file in protocol.tls.files()]
 
     def settings(self) -> dict[str, object]:
         """What the native server is told."""
@@ -202,10 +237,8 @@ class Running:
 def _running(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]]) -> Iterator[Running]:
     server = _listen(description, host, lanes)
     try:
-        for protocol in (description.protocols.grpc, description.protocols.http):
-            if protocol is not None and protocol.endpoint.everywhere:
-                log.warning("otlp: %s: listens on every interface, and everybody who reaches it may send", protocol.endpoint)
-        yield Running(server)
+        with watching("otlp: tls", description.tls_files(), server.reload_tls):
+            yield Running(server)
     finally:
         for lane in {lane for group in lanes.values() for lane in group}:
             lane.flush()  # senders that wait for a commit need not wait for the flush interval too
@@ -220,8 +253,10 @@ def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]])
     _make_room(description.max_connections)
     try:
         with without_preempting():
-            return _native.Server(json.dumps(description.settings()), lanes, host.clock)
+            return _native.Server(json.dumps(description.settings()), lanes, host.clock, description.keyrings(host))
     except OSError as error:
+        if not error.filename:  # it has not come to listening
+            raise SojournError(f"tls: {error.strerror}: check the path, and who may read it") from error
         raise SojournError(f"{error.filename}: {_advice(error)}") from error
 
 

@@ -11,7 +11,6 @@ from sojourn.web.reading import Reading, Row
 Pairs = Sequence[tuple[str, str]]
 Answer = dict[str, Any]
 
-TENANT: Final = ""  # without authentication everything belongs to one tenant
 _MAX_TRACES: Final = 100_000
 _MAX_SPANS: Final = 100_000
 _WATERFALL: Final = 20_000
@@ -40,7 +39,7 @@ class Missing(LookupError):
 
 def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     question = parameters.sessions(pairs, now)
-    rows = reading.rows("sessions", question.given, tenant=TENANT, **question.bound)
+    rows = reading.rows("sessions", question.given, tenant=reading.tenant, **question.bound)
     following = parameters.next_sessions(question, rows)
     return {"sessions": [_session(row) for row in rows], "next": following}
 
@@ -49,7 +48,7 @@ def activity(reading: Reading, rows: Sequence[Row], parts: int) -> dict[tuple[st
     """When the sessions of a list were busy, by project and id: (part of its time, traces, traces with errors)."""
     keys = [(row["project"], row["session_id"]) for row in rows[:_SHOWN_ACTIVITY]]
     found: dict[tuple[str, str], list[tuple[int, int, int]]] = {key: [] for key in keys}
-    for row in reading.rows("session_activity", tenant=TENANT, keys=keys, parts=parts) if keys else ():
+    for row in reading.rows("session_activity", tenant=reading.tenant, keys=keys, parts=parts) if keys else ():
         found[row["project"], row["session_id"]].append((row["part"], row["traces"], row["errors"]))
     return found
 
@@ -57,7 +56,7 @@ def activity(reading: Reading, rows: Sequence[Row], parts: int) -> dict[tuple[st
 def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One session with what belongs to it; `next` is the cursor of its further traces."""
     question, given = parameters.by_start(pairs, ("project",), 10_000, _MAX_TRACES, now)
-    key = _key(identity, given)
+    key = _key(reading, identity, given)
     found = _about(reading, key)
     traces = reading.rows("session_traces", question.given, **key, **question.bound)
     following = parameters.next_by_start(question, traces, "trace_id")
@@ -69,7 +68,7 @@ def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     `steps` what was done in those traces; `traces` all of it in short, for the timeline.
     """
     places, given = parameters.places(pairs)
-    key = _key(identity, given)
+    key = _key(reading, identity, given)
     found = _about(reading, key)
     of_traces = parameters.behind(places[:2], "after_id", now)
     of_logs = parameters.behind(places[2:], "after_digest", now)
@@ -88,13 +87,13 @@ def _steps(reading: Reading, traces: Sequence[Row]) -> list[Row]:
         return []
     first, last = (wording.moment(edge) for edge in (min(row["start"] for row in traces), max(row["end"] for row in traces)))
     identities = [row["trace_id"] for row in traces]
-    return reading.rows("session_steps", tenant=TENANT, traces=identities, first=first, last=last, steps=_STEPS)
+    return reading.rows("session_steps", tenant=reading.tenant, traces=identities, first=first, last=last, steps=_STEPS)
 
 
 def logs(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """The log records of one session by time; `next` is the cursor of further ones."""
     question, given = parameters.logs(pairs, now)
-    key = _key(identity, given)
+    key = _key(reading, identity, given)
     rows = reading.rows("session_logs", question.given, **key, **question.bound)
     if not rows:
         _found(reading, key)
@@ -105,7 +104,7 @@ def logs(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
 def metrics(reading: Reading, identity: str, pairs: Pairs) -> Answer:
     """The metric series that name one session, and what its counters of tokens and money come to; `next` leads to further series."""
     question, given = parameters.metrics(pairs)
-    key = _key(identity, given)
+    key = _key(reading, identity, given)
     series = reading.rows("session_metrics", question.given, **key, **question.bound, points=_POINTS)
     if not series:
         _found(reading, key)
@@ -114,15 +113,15 @@ def metrics(reading: Reading, identity: str, pairs: Pairs) -> Answer:
     return {"series": [_series(row) for row in series], "totals": totals, "next": following}
 
 
-def _key(identity: str, given: Mapping[str, str]) -> dict[str, str]:
-    return {"tenant": TENANT, "project": given.get("project", ""), "session": identity}
+def _key(reading: Reading, identity: str, given: Mapping[str, str]) -> dict[str, str]:
+    return {"tenant": reading.tenant, "project": given.get("project", ""), "session": identity}
 
 
 def _found(reading: Reading, key: Mapping[str, str]) -> Row:
     """The session's row. Raises Missing, with the projects that have a session of this id."""
     found = reading.rows("session", **key)
     if not found:
-        projects = [row["project"] for row in reading.rows("session_projects", tenant=TENANT, session=key["session"])]
+        projects = [row["project"] for row in reading.rows("session_projects", tenant=reading.tenant, session=key["session"])]
         raise Missing("session: there is no session of this id" + (" in this project" if projects else ""), projects)
     return _session(found[0])
 
@@ -159,7 +158,7 @@ def waterfall(reading: Reading, identity: str, pairs: Pairs) -> Answer:
 
 def _trace(reading: Reading, identity: str) -> tuple[Row, dict[str, str]]:
     """What is known of a trace as a whole, and the key of its spans."""
-    key = {"tenant": TENANT, "trace": identity.lower()}
+    key = {"tenant": reading.tenant, "trace": identity.lower()}
     found = reading.rows("trace", **key) or reading.rows("trace_alone", **key)
     if not found:
         raise Missing("trace: there is no trace of this id")
@@ -170,7 +169,7 @@ def over_time(reading: Reading, pairs: Pairs, now: int) -> Answer:
     """What came in over time: every bucket, or with `group` every bucket of a value in which there is something."""
     question = parameters.over_time(pairs, now)
     since, until, bucket = (int(question.bound[name]) for name in ("since", "until", "bucket"))
-    rows = reading.rows("over_time", question.given, tenant=TENANT, **question.bound)
+    rows = reading.rows("over_time", question.given, tenant=reading.tenant, **question.bound)
     for row in rows:
         row["start"] = wording.stamp(since + int(row.pop("bucket")) * bucket)
     if "all" in question.given:
@@ -182,7 +181,7 @@ def over_time(reading: Reading, pairs: Pairs, now: int) -> Answer:
 
 def events(reading: Reading, pairs: Pairs, now: int) -> Answer:
     question = parameters.events(pairs, now)
-    rows = reading.rows("events", question.given, tenant=TENANT, **question.bound)
+    rows = reading.rows("events", question.given, tenant=reading.tenant, **question.bound)
     following = parameters.next_events(question, rows)
     return {"events": rows, "next": following}
 
@@ -190,12 +189,11 @@ def events(reading: Reading, pairs: Pairs, now: int) -> Answer:
 def alerts(reading: Reading, pairs: Pairs, now: int) -> Answer:
     """Alerts, newest first; `firing` says whether the session still fulfils the condition."""
     question = parameters.alerts(pairs, now)
-    rows = reading.rows("events", question.given, tenant=TENANT, **question.bound)
+    rows = reading.rows("events", question.given, tenant=reading.tenant, **question.bound)
     following = parameters.next_events(question, rows)
     keys = sorted({(row["project"], row["session_id"]) for row in rows})
-    firing = (
-        {(row["project"], row["session_id"]): row["alerts"] for row in reading.rows("firing", tenant=TENANT, keys=keys)} if keys else {}
-    )
+    sessions = reading.rows("firing", tenant=reading.tenant, keys=keys) if keys else []
+    firing = {(row["project"], row["session_id"]): row["alerts"] for row in sessions}
     return {"alerts": [_alert(row, firing.get((row["project"], row["session_id"]), ())) for row in rows], "next": following}
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import Response, StreamingResponse
 
 from sojourn.errors import SojournError
 from sojourn.web import answers, changing, drawing, openapi, pages, rebuilding
-from sojourn.web.answers import Answer, Missing, Pairs
+from sojourn.web.answering import SAFE as _SAFE
+from sojourn.web.answering import json_answer as _json
+from sojourn.web.answering import page_answer as _page
+from sojourn.web.answering import see as _see
+from sojourn.web.answering import with_safety as _with_headers
+from sojourn.web.answers import Missing, Pairs
 from sojourn.web.changing import Ask, Changing, Told
 from sojourn.web.live import Live, News
 from sojourn.web.parameters import BadParameter
@@ -25,17 +29,6 @@ from sojourn.web.serving import Friends, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 
-_SAFE: Final = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
 _STATIC: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -124,7 +117,7 @@ class Application:
     def _news(self, asked: Asked) -> Response | News:
         """`/live`: a stream of `change` events, of the list or, with `session_id`, of one session."""
         given = dict(asked.pairs)
-        bound = {"tenant": answers.TENANT}
+        bound = {"tenant": self._reading.tenant}
         if "session_id" in given:
             bound |= {"session": given["session_id"], "project": given.get("project", "")}
         news = self._live.news(bound, _SAFE)
@@ -228,23 +221,3 @@ class Application:
 
 def _without_json(raw: str) -> str:
     return unquote_to_bytes(raw.removesuffix(".json")).decode()
-
-
-def _json(answer: Answer, status: int = 200, **headers: str) -> Response:
-    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(body, status, _SAFE | headers, "application/json")
-
-
-def _see(address: str) -> Response:
-    """Lead a browser there, behind a form."""
-    return Response(status_code=303, headers=_SAFE | {"location": address})
-
-
-def _page(html: str) -> Response:
-    return Response(html, 200, _SAFE, "text/html")
-
-
-def _with_headers(response: Any, headers: dict[str, str] | None = None) -> Response:
-    for name, value in (_SAFE | (headers or {})).items():
-        response.headers[name] = value
-    return response  # type: ignore[no-any-return]

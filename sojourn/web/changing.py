@@ -143,11 +143,11 @@ class Changing:
     def _mark(self, identity: str, pairs: Pairs, what: Literal["name", "end", "delete"], name: str = "") -> None:
         """Raises Missing, with the projects that have a session of this id."""
         project = parameters.only_project(pairs)
-        mark = Mark((answers.TENANT, project, identity), what, name)
+        mark = Mark((self.reading.tenant, project, identity), what, name)
         self.ask(mark, _PATIENCE)
         if not mark.found:
             raise self._missing(identity)
 
     def _missing(self, identity: str) -> Missing:
-        projects = [row["project"] for row in self.reading.rows("session_projects", tenant=answers.TENANT, session=identity)]
+        projects = [row["project"] for row in self.reading.rows("session_projects", tenant=self.reading.tenant, session=identity)]
         return Missing("session: there is no session of this id" + (" in this project" if projects else ""), projects)

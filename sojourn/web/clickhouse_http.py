@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sojourn.component import Extension, Service
 from sojourn.config.types import Duration, Endpoint, Size
+from sojourn.extensions.guards import Auth, ServerTls
 from sojourn.web.extension import Listening
 
 if TYPE_CHECKING:
@@ -33,12 +34,22 @@ class ClickhouseHttp(Extension):
     """How many rows one query may answer."""
     concurrent_queries: int = 4
     """How many queries run at once; further ones wait."""
+    auth: Auth | None = None
+    """Who may ask: SQL sees every tenant, so only credentials with the scope admin. A token is presented as one, or as the password of any
+    user. Without it everybody may."""
+    tls: ServerTls | None = None
+    """TLS on this port. Without it, it speaks plain text."""
 
     def open(self, service: Service) -> AbstractContextManager[Listening]:
         return self._serve(service)
 
     def unguarded(self) -> Iterator[Endpoint]:
-        yield self.endpoint
+        if self.auth is None:
+            yield self.endpoint
+
+    def asks(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.auth is not None:
+            yield ("auth",), self.auth.authenticator
 
     @contextlib.contextmanager
     def _serve(self, service: Service) -> Iterator[Listening]:
@@ -47,11 +58,11 @@ class ClickhouseHttp(Extension):
             _log.info("clickhouse_http: not started: it serves the embedded database only; ask your ClickHouse server itself")
             yield Listening({})
             return
-        with self._serve_database(database) as listening:
+        with self._serve_database(service, database) as listening:
             yield listening
 
     @contextlib.contextmanager
-    def _serve_database(self, database: Database) -> Iterator[Listening]:
+    def _serve_database(self, service: Service, database: Database) -> Iterator[Listening]:
         from concurrent.futures import ThreadPoolExecutor
 
         from sojourn.web.clickhouse.app import Application
@@ -67,9 +78,10 @@ class ClickhouseHttp(Extension):
             "max_result_rows": self.max_result_rows,
         }
         friends = Friends(self.endpoint, self.allowed_hosts)
-        application = Application(Engine(database, limits), friends, workers, self.concurrent_queries)
+        keyring = self.auth.keyring(service.host) if self.auth else None
+        application = Application(Engine(database, limits), friends, workers, self.concurrent_queries, keyring)
         try:
-            with serving(application, socket, "clickhouse_http"):
+            with serving(application, socket, "clickhouse_http", self.tls):
                 try:
                     yield Listening({"clickhouse_http": address(socket)})
                 finally:

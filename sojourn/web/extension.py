@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sojourn.component import Extension, Service
 from sojourn.config.types import Duration, Endpoint
+from sojourn.extensions.guards import Auth, ServerTls
 
 if TYPE_CHECKING:
     from sojourn.storage.database import Database
@@ -38,12 +39,22 @@ class Web(Extension):
     """How long the database may work for one answer, for example 20s."""
     workers: int = 4
     """How many questions are put to the database at once."""
+    auth: Auth | None = None
+    """Who may see the page and ask the API; everybody sees what belongs to the tenant of their credential. Without it everybody sees all
+    that was sent without authentication."""
+    tls: ServerTls | None = None
+    """TLS on this port. Without it, it speaks plain text."""
 
     def open(self, service: Service) -> AbstractContextManager[Listening]:
         return self._serve(service)
 
     def unguarded(self) -> Iterator[Endpoint]:
-        yield self.endpoint
+        if self.auth is None:
+            yield self.endpoint
+
+    def asks(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.auth is not None:
+            yield ("auth",), self.auth.authenticator
 
     @contextlib.contextmanager
     def _serve(self, service: Service) -> Iterator[Listening]:
@@ -60,16 +71,21 @@ class Web(Extension):
         from concurrent.futures import ThreadPoolExecutor
 
         from sojourn.web.app import Application
+        from sojourn.web.gate import Gate
         from sojourn.web.reading import Reading, stop_reading
         from sojourn.web.serving import Friends, address, listen, serving
 
         socket = listen("extensions::web::endpoint", self.endpoint)
         workers = ThreadPoolExecutor(self.workers, thread_name_prefix="web-query")
         friends = Friends(self.endpoint, self.allowed_hosts)
-        reading = Reading(database, self.query_timeout)
-        application = Application(reading, service.host.clock.now, friends, workers, lambda: _endpoints(service.host.data_dir), service.ask)
+
+        def inside(tenant: str) -> Application:
+            reading = Reading(database, self.query_timeout, tenant)
+            return Application(reading, service.host.clock.now, friends, workers, lambda: _endpoints(service.host.data_dir), service.ask)
+
+        application = Gate(self.auth.keyring(service.host), friends, inside) if self.auth else inside("")
         try:
-            with serving(application, socket, "web"):
+            with serving(application, socket, "web", self.tls):
                 try:
                     yield Listening({"web": address(socket)})
                 finally:

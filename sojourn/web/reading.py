@@ -48,7 +48,9 @@ def _chosen(statement: str, given: Set[str]) -> str:
 class Reading:
     """Answers questions by name, on the calling thread's own connection. Safe to share between threads."""
 
-    def __init__(self, database: Database, seconds: float) -> None:
+    def __init__(self, database: Database, seconds: float, tenant: str = "") -> None:
+        self.tenant = tenant
+        """Whose rows are asked for; '' without authentication."""
         self._database = database
         self._seconds = max(1, round(seconds))
 

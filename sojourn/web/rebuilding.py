@@ -11,7 +11,7 @@ from typing import Any, Final
 from sojourn.errors import SojournError
 from sojourn.sessions.names import Key
 from sojourn.sessions.requests import Difference, Refold
-from sojourn.web import answers, parameters
+from sojourn.web import parameters
 from sojourn.web.changing import Ask
 from sojourn.web.parameters import BadParameter
 from sojourn.web.reading import Reading
@@ -70,8 +70,8 @@ def _sessions(reading: Reading, values: Mapping[str, Any], now: int) -> list[tup
     if ids:
         given.add("ids")
         bound["ids"] = ids
-    rows = reading.rows("rebuild", given, tenant=answers.TENANT, limit=_MOST, **bound)
-    return [((answers.TENANT, row["project"], row["session_id"]), row["traces"]) for row in rows]
+    rows = reading.rows("rebuild", given, tenant=reading.tenant, limit=_MOST, **bound)
+    return [((reading.tenant, row["project"], row["session_id"]), row["traces"]) for row in rows]
 
 
 def _steps(ask: Ask, sessions: Sequence[tuple[Key, int]], check: bool) -> Iterator[bytes]:

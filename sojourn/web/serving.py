@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
 from email.utils import formatdate
@@ -15,6 +16,8 @@ import uvicorn
 
 from sojourn.config.types import Endpoint, is_loopback
 from sojourn.errors import ConfigError
+from sojourn.extensions.guards import ServerTls
+from sojourn.extensions.watching import watching
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,9 +46,17 @@ def address(listening: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def serving(application: Application, listening: socket.socket, name: str) -> Iterator[None]:
-    """Serve until left; then open requests have a moment to end."""
-    server = _Server(_settings(application))
+def serving(application: Application, listening: socket.socket, name: str, tls: ServerTls | None = None) -> Iterator[None]:
+    """Serve until left; then open requests have a moment to end. ConfigError if the files of TLS cannot be used."""
+    settings = _settings(application)
+    with contextlib.ExitStack() as stack:
+        if tls is not None:
+            settings.load()
+            settings.ssl = stack.enter_context(secured(name, tls))
+        yield from _serve(_Server(settings), listening, name)
+
+
+def _serve(server: _Server, listening: socket.socket, name: str) -> Iterator[None]:
     thread = threading.Thread(target=_run, args=(server, listening, name), name=name, daemon=True)
     thread.start()
     try:
@@ -54,6 +65,28 @@ def serving(application: Application, listening: socket.socket, name: str) -> It
         server.leave()
         thread.join(_LEAVE_SECONDS * 3)
         listening.close()
+
+
+@contextlib.contextmanager
+def secured(name: str, tls: ServerTls) -> Iterator[ssl.SSLContext]:
+    """What TLS is spoken with; certificates are read again when they change, as long as this is open."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+
+    def read() -> None:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+        if tls.client_ca_file is not None:
+            context.load_verify_locations(tls.client_ca_file)
+            context.verify_mode = ssl.CERT_REQUIRED
+
+    try:
+        read()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"tls: {tls.cert_file}, {tls.key_file}: cannot be used: {error}: check the paths, and who may read them"
+        ) from error
+    with watching(f"{name}: tls", tls.files(), read):
+        yield context
 
 
 def _settings(application: Application) -> uvicorn.Config:
@@ -127,7 +160,7 @@ class Friends:
     def welcome(self, scope: Scope) -> bool:
         if self._anyone:
             return True
-        hosts = _values(scope, b"host")
+        hosts = values(scope, b"host")
         name = _host_name(hosts[0]) if len(hosts) == 1 else ""
         return is_loopback(name) or name.endswith(".localhost") or name in self._allowed
 
@@ -136,9 +169,9 @@ class Friends:
 
         Browsers say with every such request where it comes from; programs do not. `welcome` has been asked before.
         """
-        if any(site not in ("same-origin", "none") for site in _values(scope, b"sec-fetch-site")):
+        if any(site not in ("same-origin", "none") for site in values(scope, b"sec-fetch-site")):
             return False
-        return all(self._own(origin.lower(), _values(scope, b"host")) for origin in _values(scope, b"origin"))
+        return all(self._own(origin.lower(), values(scope, b"host")) for origin in values(scope, b"origin"))
 
     def _own(self, origin: str, hosts: list[str]) -> bool:
         """The scheme is not compared: a reverse proxy may speak TLS for us."""
@@ -148,7 +181,8 @@ class Friends:
         return place == hosts[0].strip().lower() or _host_name(place) in self._allowed
 
 
-def _values(scope: Scope, header: bytes) -> list[str]:
+def values(scope: Scope, header: bytes) -> list[str]:
+    """Of a header, as often as it came."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
 

@@ -163,12 +163,13 @@ def test_everything_the_collector_calls_by_name() -> None:
     grpc_ = {"endpoint": "0.0.0.0:4317", "transport": "tcp", "max_recv_msg_size_mib": 16}
     description = Otlp.model_validate({"protocols": {"grpc": grpc_, "http": http}})
     assert description.settings() == {
-        "grpc": {"endpoint": "0.0.0.0:4317", "max_request_bytes": 16 << 20},
+        "grpc": {"endpoint": "0.0.0.0:4317", "max_request_bytes": 16 << 20, "tls": None},
         "http": {
             "endpoint": "0.0.0.0:4318",
             "paths": {"traces": ["/t"], "logs": ["/l"], "metrics": ["/m"]},
             "cors": {"allowed_origins": ("https://*.example.com",), "allowed_headers": ("x-key",), "exposed_headers": (), "max_age": 7200},
             "max_request_bytes": 20 << 20,
+            "tls": None,
         },
         "acknowledge": "received",
         "max_request_bytes": 64 << 20,
@@ -209,10 +210,14 @@ def test_an_address_of_another_machine_is_told() -> None:
         pass
 
 
-def test_listening_everywhere_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Without authentication everybody who reaches the port may send."""
-    with Otlp.model_validate({"protocols": {"http": {"endpoint": ":0"}}}).open(host(), {}):
-        assert "every interface" in caplog.text
+def test_what_asks_nobody_is_told() -> None:
+    """The service warns of it, unless only this machine reaches it; a protocol's own `auth` goes before the receiver's."""
+    for auth, unguarded in (({}, [4317, 4318]), ({"auth": {"authenticator": "bearer"}}, [])):
+        protocols = {"grpc": {"endpoint": ":4317"}, "http": {"endpoint": ":4318"}}
+        assert [endpoint.port for endpoint in Otlp.model_validate({"protocols": protocols, **auth}).unguarded()] == unguarded
+    own = {"grpc": {"auth": {"authenticator": "bearer"}}, "http": {}}
+    assert [endpoint.port for endpoint in described(protocols=own).unguarded()] == [4318]
+    assert list(described(protocols=own).asks()) == [(("protocols", "grpc", "auth"), "bearer")]
 
 
 def test_leaving_ends_the_wait_for_a_commit(lane: _native.Lane) -> None:

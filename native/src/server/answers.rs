@@ -17,9 +17,11 @@ const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 pub enum Code {
     InvalidArgument = 3,
     DeadlineExceeded = 4,
+    PermissionDenied = 7,
     ResourceExhausted = 8,
     Unimplemented = 12,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 impl Code {
@@ -30,6 +32,8 @@ impl Code {
             Refusal::TooLarge(_) => Self::ResourceExhausted,
             Refusal::TooSlow => Self::DeadlineExceeded,
             Refusal::Coding(_) => Self::Unimplemented,
+            Refusal::Stranger(_) => Self::Unauthenticated,
+            Refusal::Forbidden => Self::PermissionDenied,
         }
     }
 }

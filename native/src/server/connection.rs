@@ -11,11 +11,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::http::{Http, Reply};
-use super::{Shared, told};
+use super::{Io, Shared, told};
 
 /// Larger windows are slower on one host: what is in flight falls out of the cache (measured: 1 MiB 81 µs, 4 MiB 193 µs per 512 spans).
 const WINDOW: u32 = 1 << 20;
@@ -73,11 +72,11 @@ pub fn protocols(max_concurrent_streams: u32) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-pub async fn serve(
-    io: TcpStream,
+pub async fn serve<I: Io>(
+    io: I,
     http: Arc<Http>,
     shared: Arc<Shared>,
-    builder: auto::Builder<TokioExecutor>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
     let limits = shared.limits.clone();

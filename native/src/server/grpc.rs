@@ -9,9 +9,15 @@ mod message;
 mod port;
 mod waiting;
 
+use std::sync::Arc;
+
 pub use port::serve;
+
+use crate::keyring::Keyring;
 
 /// What is special about this port.
 pub struct Grpc {
     pub max_request_bytes: usize,
+    /// Who may send; None: anybody.
+    pub keyring: Option<Arc<Keyring>>,
 }

@@ -1,7 +1,8 @@
 //! OTLP/HTTP: one path per signal, protobuf or JSON, answers in the encoding of the request.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -16,6 +17,7 @@ use super::cors::Cors;
 use super::{Shared, body, settings};
 use crate::group::Taken;
 use crate::intake::{Encoding, settled};
+use crate::keyring::Keyring;
 use crate::meters::Transport;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
@@ -27,10 +29,12 @@ pub struct Http {
     paths: HashMap<String, Signal>,
     cors: Option<Cors>,
     max_request_bytes: usize,
+    /// Who may send; None: anybody.
+    keyring: Option<Arc<Keyring>>,
 }
 
 impl Http {
-    pub fn new(settings: &settings::Http, max_request_bytes: usize) -> Self {
+    pub fn new(settings: &settings::Http, max_request_bytes: usize, keyring: Option<Arc<Keyring>>) -> Self {
         let mut paths = HashMap::new();
         for signal in Signal::ALL {
             match settings.paths.of(signal) {
@@ -42,6 +46,7 @@ impl Http {
             paths,
             cors: settings.cors.as_ref().map(Cors::new),
             max_request_bytes,
+            keyring,
         }
     }
 
@@ -73,7 +78,16 @@ impl Http {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             return response;
         }
-        let Some(encoding) = text(request.headers(), header::CONTENT_TYPE).and_then(Encoding::of) else {
+        let encoding = text(request.headers(), header::CONTENT_TYPE).and_then(Encoding::of);
+        let tenant = match self.admit(request.headers()) {
+            Ok(tenant) => tenant,
+            Err(refusal) => {
+                let meters = &shared.intake.meters;
+                meters.answered(signal, Transport::Http, Some(&refusal), Duration::ZERO);
+                return refused(&refusal, encoding.unwrap_or(Encoding::Json));
+            }
+        };
+        let Some(encoding) = encoding else {
             return plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "this content type is not supported: use application/x-protobuf or application/json",
@@ -81,7 +95,7 @@ impl Http {
         };
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
-        let result = self.take(shared, signal, encoding, &parts, body).await;
+        let result = self.take(shared, (signal, encoding, &tenant), &parts, body).await;
         shared
             .intake
             .meters
@@ -92,11 +106,18 @@ impl Http {
         }
     }
 
+    /// The tenant that sends this.
+    fn admit(&self, headers: &HeaderMap) -> Result<Arc<str>, Refusal> {
+        let Some(keyring) = &self.keyring else { return Ok("".into()) };
+        let mut told = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = told.next().map_or(&b""[..], HeaderValue::as_bytes);
+        Ok(keyring.writer(authorization)?.tenant)
+    }
+
     async fn take(
         &self,
         shared: &Shared,
-        signal: Signal,
-        encoding: Encoding,
+        (signal, encoding, tenant): (Signal, Encoding, &str),
         parts: &Parts,
         mut incoming: Incoming,
     ) -> Result<Taken, Refusal> {
@@ -117,7 +138,7 @@ impl Http {
                 return Err(refusal);
             }
         };
-        let (taken, verdicts) = self.decode(shared, signal, encoding, coding, &body)?;
+        let (taken, verdicts) = self.decode(shared, (signal, encoding, tenant), coding, &body)?;
         drop(body);
         settled(verdicts).await?;
         Ok(taken)
@@ -126,14 +147,13 @@ impl Http {
     fn decode(
         &self,
         shared: &Shared,
-        signal: Signal,
-        encoding: Encoding,
+        (signal, encoding, tenant): (Signal, Encoding, &str),
         coding: Coding,
         body: &Bytes,
     ) -> Result<(Taken, Vec<crate::delivery::Verdict>), Refusal> {
         let body = coding.undo(body, self.max_request_bytes)?;
         let body = encoding.to_protobuf(signal, &body)?;
-        shared.intake.put(signal, Transport::Http, "", &body)
+        shared.intake.put(signal, Transport::Http, tenant, &body)
     }
 }
 
@@ -162,10 +182,15 @@ fn refused(refusal: &Refusal, encoding: Encoding) -> Response<Reply> {
     if let Refusal::Later { seconds, .. } = refusal {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after(*seconds)));
     }
+    if let Refusal::Stranger(scheme) = refusal {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme.challenge()));
+    }
     *response.status_mut() = match refusal {
         Refusal::Later { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Refusal::Stranger(_) => StatusCode::UNAUTHORIZED,
+        Refusal::Forbidden => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     };
     response

@@ -1,5 +1,6 @@
 //! What a server is told when it starts: JSON from the receiver's description.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -61,10 +62,33 @@ pub enum Acknowledge {
     Committed,
 }
 
+/// Files in PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, and those between it and an authority.
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+    /// Authorities whose clients are let in. None: clients need no certificate.
+    pub client_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub min_version: Version,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Version {
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grpc {
     pub endpoint: String,
+    pub tls: Option<Tls>,
     /// In place of the common limit.
     pub max_request_bytes: Option<usize>,
 }
@@ -73,6 +97,7 @@ pub struct Grpc {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     pub endpoint: String,
+    pub tls: Option<Tls>,
     /// Where each signal is taken; `/v1/…` if a signal is not told.
     #[serde(default)]
     pub paths: Paths,

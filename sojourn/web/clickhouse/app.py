@@ -8,13 +8,16 @@ import logging
 import secrets
 from collections.abc import Iterator, MutableMapping
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sojourn.web.clickhouse import compression, request
+from sojourn.web.clickhouse import compression, credentials, request
 from sojourn.web.clickhouse.engine import Engine, Result
 from sojourn.web.clickhouse.refusal import Refused, told
 from sojourn.web.clickhouse.request import MAX_BODY, Query
 from sojourn.web.serving import Friends, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from sojourn import _native
 
 _log = logging.getLogger(__name__)
 _WAIT_SECONDS: Final = 30
@@ -37,7 +40,10 @@ class Gone(Exception):
 class Application:
     """At most `concurrent` queries at once; further ones wait a while, then are told that there are too many."""
 
-    def __init__(self, engine: Engine, friends: Friends, workers: Executor, concurrent: int) -> None:
+    def __init__(
+        self, engine: Engine, friends: Friends, workers: Executor, concurrent: int, keyring: _native.Keyring | None = None
+    ) -> None:
+        self._keyring = keyring
         self._engine = engine
         self._friends = friends
         self._workers = workers
@@ -79,6 +85,8 @@ class Application:
         elif not self._friends.may_change(scope):
             raise Refused(497, "ACCESS_DENIED", "Pages of other origins do not ask here")
         else:
+            if self._keyring is not None:
+                credentials.check(self._keyring, headers, scope["query_string"])
             query = request.read(scope["query_string"], headers, await _read_body(receive))
             await self._query(query, receive, send)
 
@@ -162,7 +170,8 @@ def _headers(query: Query, result: Result, tag: str) -> list[tuple[bytes, bytes]
 
 
 async def _refuse(send: Send, error: Refused) -> None:
-    await _whole(send, error.status, f"{error}\n".encode(), x_clickhouse_exception_code=str(error.code))
+    challenge = {"www_authenticate": 'Basic realm="sojourn", charset="UTF-8"'} if error.status == 401 else {}
+    await _whole(send, error.status, f"{error}\n".encode(), x_clickhouse_exception_code=str(error.code), **challenge)
 
 
 async def _whole(send: Send, status: int, body: bytes, **headers: str) -> None:

@@ -1,6 +1,6 @@
 """The answers as HTML. What came from outside is escaped by the templates, and isolated where it may turn the writing direction."""
 
-from sojourn.web.pages.frame import failure, session_address, trace_address
+from sojourn.web.pages.frame import failure, login, session_address, trace_address
 from sojourn.web.pages.happened import alerts, events
 from sojourn.web.pages.listing import sessions
 from sojourn.web.pages.metrics import metrics
@@ -13,6 +13,7 @@ __all__ = [
     "alerts",
     "events",
     "failure",
+    "login",
     "metrics",
     "over_time",
     "queries",

@@ -16,7 +16,7 @@ from sojourn.web.reading import Row
 
 LONGEST_VALUE: Final = 4_000
 _LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
-_TITLES: Final = {400: "That cannot be asked", 404: "Not found", 503: "Not now"}
+_TITLES: Final = {400: "That cannot be asked", 403: "Not for you", 404: "Not found", 503: "Not now"}
 _PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"), ("SQL", "/queries"))
 _WORDS: Final = ("ago", "amount", "clock", "count", "duration", "money", "number", "rough", "severity", "short")
 
@@ -34,6 +34,11 @@ def _environment() -> Environment:
 
 def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
+
+
+def login(goal: str, wrong: bool = False) -> str:
+    """Where people present a token; `goal` is where they are led then."""
+    return render("login.html", goal=goal, wrong=wrong)
 
 
 def session_address(row: Mapping[str, Any], suffix: str = "") -> str:

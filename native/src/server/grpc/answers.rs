@@ -41,7 +41,7 @@ pub fn refused(refusal: &Refusal) -> Answer {
             }
         }
         Refusal::Coding(_) => encode(&mut head, b"grpc-accept-encoding", b"gzip,zstd,deflate,identity"),
-        Refusal::TooLarge(_) | Refusal::TooSlow => {}
+        Refusal::TooLarge(_) | Refusal::TooSlow | Refusal::Stranger(_) | Refusal::Forbidden => {}
     }
     bare(head)
 }

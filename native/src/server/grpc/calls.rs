@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::Shared;
 use super::super::body::{FIRST_ROOM, Share};
+use super::Grpc;
 use super::head::{Head, Plan, Unplanned};
 use super::waiting::{Rooms, Settling};
 use super::{answers, message};
@@ -23,7 +24,9 @@ pub struct Calls {
     pub(super) settling: Settling,
     /// Successes of this pass that began in it: what they took is known when their answers are on their way.
     quick: [u64; Signal::ALL.len()],
-    max_request_bytes: usize,
+    grpc: Arc<Grpc>,
+    /// Those who send over this connection.
+    tenants: Vec<Arc<str>>,
 }
 
 pub struct Call {
@@ -51,13 +54,14 @@ pub(super) enum State {
 }
 
 impl Calls {
-    pub fn new(shared: Arc<Shared>, max_request_bytes: usize) -> Self {
+    pub fn new(shared: Arc<Shared>, grpc: Arc<Grpc>) -> Self {
         Self {
             shared,
             rooms: Rooms::default(),
             settling: Settling::default(),
             quick: [0; Signal::ALL.len()],
-            max_request_bytes,
+            grpc,
+            tenants: Vec::new(),
         }
     }
 
@@ -72,6 +76,18 @@ impl Calls {
         }
     }
 
+    /// The number of the tenant that presents this credential.
+    fn admit(&mut self, authorization: &[u8]) -> Result<u32, Refusal> {
+        let Some(keyring) = &self.grpc.keyring else { return Ok(0) };
+        let caller = keyring.writer(authorization)?;
+        let place = self.tenants.iter().position(|tenant| *tenant == caller.tenant);
+        let place = place.unwrap_or_else(|| {
+            self.tenants.push(caller.tenant);
+            self.tenants.len() - 1
+        });
+        Ok(place as u32)
+    }
+
     fn decode(&mut self, call: &mut Call, framed: &[u8], now: Instant) -> Step {
         match self.take(call.plan, framed) {
             Ok((taken, verdicts)) if verdicts.is_empty() => self.success(call, &taken, now),
@@ -84,13 +100,14 @@ impl Calls {
     }
 
     fn take(&self, plan: Plan, framed: &[u8]) -> Result<(Taken, Vec<Verdict>), Refusal> {
-        message::check_size(framed, self.max_request_bytes)?;
+        message::check_size(framed, self.grpc.max_request_bytes)?;
         let (compressed, message) = message::unframe(framed)?;
+        let tenant = self.tenants.get(plan.tenant as usize).map_or("", |tenant| tenant);
         if !compressed {
-            return self.shared.intake.put(plan.signal, Transport::Grpc, "", message);
+            return self.shared.intake.put(plan.signal, Transport::Grpc, tenant, message);
         }
-        let message = plan.coding.undo(message, self.max_request_bytes)?;
-        self.shared.intake.put(plan.signal, Transport::Grpc, "", &message)
+        let message = plan.coding.undo(message, self.grpc.max_request_bytes)?;
+        self.shared.intake.put(plan.signal, Transport::Grpc, tenant, &message)
     }
 
     pub(super) fn success(&mut self, call: &Call, taken: &Taken, now: Instant) -> Step {
@@ -129,11 +146,11 @@ impl Calls {
         let share = call.share.get_or_insert_with(|| Share::new(&self.shared.budget));
         share.grow(data.len())?;
         if call.body.capacity() == 0 {
-            let room = message::claimed(data).min(self.max_request_bytes + message::PREFIX);
+            let room = message::claimed(data).min(self.grpc.max_request_bytes + message::PREFIX);
             call.body.reserve_exact(room.min(FIRST_ROOM).max(data.len()));
         }
         call.body.extend_from_slice(data);
-        message::check_size(&call.body, self.max_request_bytes)
+        message::check_size(&call.body, self.grpc.max_request_bytes)
     }
 }
 
@@ -147,14 +164,19 @@ impl Service for Calls {
     }
 
     fn plan(&mut self, head: Head) -> Result<Plan, Answer> {
-        head.plan().map_err(|unplanned| match unplanned {
-            Unplanned::Answer(answer) => answer,
-            Unplanned::Refused(signal, refusal) => {
-                let meters = &self.shared.intake.meters;
-                meters.answered(signal, Transport::Grpc, Some(&refusal), std::time::Duration::ZERO);
-                answers::refused(&refusal)
-            }
-        })
+        head.plan(|authorization| self.admit(authorization))
+            .map_err(|unplanned| match unplanned {
+                Unplanned::Answer(answer) => answer,
+                Unplanned::Refused(signal, refusal) => {
+                    let meters = &self.shared.intake.meters;
+                    meters.answered(signal, Transport::Grpc, Some(&refusal), std::time::Duration::ZERO);
+                    answers::refused(&refusal)
+                }
+            })
+    }
+
+    fn epoch(&self) -> u64 {
+        self.grpc.keyring.as_ref().map_or(0, |keyring| keyring.epoch())
     }
 
     fn begin(&mut self, plan: Plan, now: Instant) -> Call {

@@ -17,6 +17,7 @@ pub struct Head {
     /// Of a method that is unknown.
     path: String,
     coding: Option<Result<Coding, Refusal>>,
+    authorization: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Plan {
     pub signal: Signal,
     /// Of the messages that say they are compressed.
     pub coding: Coding,
+    /// As the connection numbers the tenants that send over it.
+    pub tenant: u32,
 }
 
 /// Why there is no plan.
@@ -41,6 +44,7 @@ impl Head {
             b":path" => self.path(value),
             b"content-type" => self.grpc = is_grpc(&text(value)),
             b"grpc-encoding" if self.coding.is_none() => self.coding = Some(Coding::named(&text(value))),
+            b"authorization" if self.authorization.is_empty() => self.authorization = value.to_vec(),
             _ => {}
         }
     }
@@ -53,17 +57,18 @@ impl Head {
         }
     }
 
-    pub fn plan(self) -> Result<Plan, Unplanned> {
+    /// `tenant` says whose number stands behind a header `authorization`.
+    pub fn plan(self, tenant: impl FnOnce(&[u8]) -> Result<u32, Refusal>) -> Result<Plan, Unplanned> {
         if !self.post || !self.grpc {
             return Err(Unplanned::Answer(answers::no_grpc()));
         }
         let Some(signal) = self.signal else {
             return Err(Unplanned::Answer(answers::unknown_method(&self.path)));
         };
-        match self.coding.unwrap_or(Ok(Coding::Identity)) {
-            Ok(coding) => Ok(Plan { signal, coding }),
-            Err(refusal) => Err(Unplanned::Refused(signal, refusal)),
-        }
+        let refused = |refusal| Unplanned::Refused(signal, refusal);
+        let tenant = tenant(&self.authorization).map_err(refused)?;
+        let coding = self.coding.unwrap_or(Ok(Coding::Identity)).map_err(refused)?;
+        Ok(Plan { signal, coding, tenant })
     }
 }
 
@@ -92,7 +97,7 @@ mod tests {
         {
             head.field(name.as_bytes(), value.as_bytes());
         }
-        head.plan()
+        head.plan(|authorization| if authorization == b"x" { Ok(7) } else { Ok(0) })
     }
 
     #[test]
@@ -100,8 +105,10 @@ mod tests {
         let expected = Plan {
             signal: Signal::Traces,
             coding: Coding::Identity,
+            tenant: 0,
         };
         assert_eq!(plan(&[]), Ok(expected));
+        assert_eq!(plan(&[("authorization", "x")]).map(|plan| plan.tenant), Ok(7));
         assert_eq!(plan(&[("content-type", "application/grpc+proto; x=y")]), Ok(expected));
         assert_eq!(plan(&[("grpc-encoding", "gzip")]).map(|plan| plan.coding), Ok(Coding::Gzip));
         assert_eq!(plan(&[(":path", Signal::Logs.method())]).map(|plan| plan.signal), Ok(Signal::Logs));

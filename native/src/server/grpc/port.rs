@@ -11,15 +11,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use super::Grpc;
 use super::calls::Calls;
 use crate::server::http2::{Limits, Session};
-use crate::server::{Shared, told};
+use crate::server::{Io, Shared, told};
 
 /// How much is read at once. More than a cache holds is slower.
 const INPUT: usize = 64 << 10;
@@ -37,8 +36,8 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 2 * INPUT]);
 }
 
-struct Connection {
-    io: TcpStream,
+struct Connection<I> {
+    io: I,
     session: Session<Calls>,
     calls: Calls,
     /// Input that could not be used yet: less than a frame, unless the peer does not read its answers.
@@ -54,8 +53,8 @@ struct Connection {
     answer_timeout: Duration,
 }
 
-pub async fn serve(io: TcpStream, grpc: Arc<Grpc>, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
-    let mut connection = Connection::new(io, &grpc, shared);
+pub async fn serve<I: Io>(io: I, grpc: Arc<Grpc>, shared: Arc<Shared>, mut stop: watch::Receiver<Option<Instant>>) {
+    let mut connection = Connection::new(io, grpc, shared);
     let served = {
         let mut serving = pin!(poll_fn(|context| connection.poll(context)));
         tokio::select! {
@@ -77,7 +76,7 @@ pub async fn serve(io: TcpStream, grpc: Arc<Grpc>, shared: Arc<Shared>, mut stop
 }
 
 /// Closes without cutting off what was written last.
-async fn part(io: &mut TcpStream) {
+async fn part<I: Io>(io: &mut I) {
     let reading = async {
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(LEFTOVERS), &mut tokio::io::sink()).await
@@ -85,8 +84,8 @@ async fn part(io: &mut TcpStream) {
     let _ = tokio::time::timeout(FAREWELL, reading).await; // in vain: it is closed all the same
 }
 
-impl Connection {
-    fn new(io: TcpStream, grpc: &Grpc, shared: Arc<Shared>) -> Self {
+impl<I: Io> Connection<I> {
+    fn new(io: I, grpc: Arc<Grpc>, shared: Arc<Shared>) -> Self {
         let (now, told) = (Instant::now(), &shared.limits);
         let limits = Limits {
             streams: told.max_concurrent_streams,
@@ -100,7 +99,7 @@ impl Connection {
             session: Session::new(limits, now),
             alarm: Box::pin(tokio::time::sleep(limits.header)),
             answer_timeout: limits.answer,
-            calls: Calls::new(shared, grpc.max_request_bytes),
+            calls: Calls::new(shared, grpc),
             rest: Vec::new(),
             backlog: false,
             written: 0,
@@ -170,6 +169,11 @@ impl Connection {
         self.written = 0;
         self.session.out.clear();
         self.session.out.shrink_to(KEPT);
+        if Pin::new(&mut self.io).poll_flush(context)?.is_pending() {
+            self.stuck.get_or_insert(now); // TLS has taken it, but could not write it
+            return Poll::Pending;
+        }
+        self.stuck = None;
         Poll::Ready(Ok(()))
     }
 

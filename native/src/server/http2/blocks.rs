@@ -8,12 +8,15 @@ const MAX_BLOCK: usize = 128;
 /// A power of two.
 const SLOTS: usize = 32;
 
+/// Of the connection's table, and of what else decides what a block means.
+pub type Generation = (u64, u64);
+
 pub struct Blocks<T> {
     slots: Vec<Option<Slot<T>>>,
 }
 
 struct Slot<T> {
-    generation: u64,
+    generation: Generation,
     block: Box<[u8]>,
     meaning: T,
 }
@@ -25,12 +28,12 @@ impl<T> Default for Blocks<T> {
 }
 
 impl<T: Copy> Blocks<T> {
-    pub fn meaning(&self, generation: u64, block: &[u8]) -> Option<T> {
+    pub fn meaning(&self, generation: Generation, block: &[u8]) -> Option<T> {
         let slot = self.slots.get(place(block))?.as_ref()?;
         (slot.generation == generation && *slot.block == *block).then_some(slot.meaning)
     }
 
-    pub fn keep(&mut self, generation: u64, block: &[u8], meaning: T) {
+    pub fn keep(&mut self, generation: Generation, block: &[u8], meaning: T) {
         if block.len() > MAX_BLOCK {
             return;
         }
@@ -54,23 +57,24 @@ mod tests {
     #[test]
     fn a_block_is_known_while_the_table_is_the_same() {
         let mut blocks = Blocks::default();
-        assert_eq!(blocks.meaning(0, b"a"), None);
-        blocks.keep(0, b"a", 1);
-        assert_eq!(blocks.meaning(0, b"a"), Some(1));
-        assert_eq!(blocks.meaning(1, b"a"), None);
-        assert_eq!(blocks.meaning(0, b"b"), None);
-        blocks.keep(1, b"a", 2);
-        assert_eq!(blocks.meaning(1, b"a"), Some(2));
+        assert_eq!(blocks.meaning((0, 0), b"a"), None);
+        blocks.keep((0, 0), b"a", 1);
+        assert_eq!(blocks.meaning((0, 0), b"a"), Some(1));
+        assert_eq!(blocks.meaning((1, 0), b"a"), None);
+        assert_eq!(blocks.meaning((0, 0), b"b"), None);
+        assert_eq!(blocks.meaning((0, 1), b"a"), None);
+        blocks.keep((1, 0), b"a", 2);
+        assert_eq!(blocks.meaning((1, 0), b"a"), Some(2));
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut blocks = Blocks::default();
         for number in 0..10_000u32 {
-            blocks.keep(0, &number.to_be_bytes(), number);
+            blocks.keep((0, 0), &number.to_be_bytes(), number);
         }
         assert_eq!(blocks.slots.len(), SLOTS);
-        blocks.keep(0, &[0; MAX_BLOCK + 1], 1);
-        assert_eq!(blocks.meaning(0, &[0; MAX_BLOCK + 1]), None);
+        blocks.keep((0, 0), &[0; MAX_BLOCK + 1], 1);
+        assert_eq!(blocks.meaning((0, 0), &[0; MAX_BLOCK + 1]), None);
     }
 }

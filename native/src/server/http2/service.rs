@@ -16,6 +16,11 @@ pub trait Service {
     /// Err: that is the answer, whatever the body says.
     fn plan(&mut self, head: Self::Head) -> Result<Self::Plan, Answer>;
 
+    /// What plans depend on beside the fields: while it is the same, equal fields lead to an equal plan.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     fn begin(&mut self, plan: Self::Plan, now: Instant) -> Self::Call;
 
     /// The next piece of the body, in order; with `end` it is the last, and may be empty.

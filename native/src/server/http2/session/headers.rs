@@ -104,7 +104,7 @@ impl<S: Service> Session<S> {
         }
         self.newest = id;
         self.recent[place(id)] = id;
-        let generation = self.decoder.generation();
+        let generation = (self.decoder.generation(), service.epoch());
         let (plan, length) = match self.blocks.meaning(generation, block) {
             Some(known) => (Ok(known.plan), known.length),
             None => self.understand(service, id, block)?,
@@ -113,7 +113,7 @@ impl<S: Service> Session<S> {
             return Err(Fault::Stream(id, Code::RefusedStream));
         }
         if let Ok(plan) = plan
-            && generation == self.decoder.generation()
+            && generation.0 == self.decoder.generation()
         {
             self.blocks.keep(generation, block, Known { plan, length });
         }
