@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 FORGET: Final = "forget"
 """The `table` of a batch that is no rows but an order: remove everything of these sessions and traces (columns Tenant, Project, SessionId,
-TraceId, '' for the whole session, Before, Version). Exporters that store nothing for good take no notice of it."""
+TraceId, which is '' for the whole session, Before, Version); or, with Version 0, what arrived before and belongs to none. Exporters that
+store nothing for good take no notice of it."""
 
 
 class Clock(Protocol):

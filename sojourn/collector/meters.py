@@ -29,6 +29,7 @@ HELP: Final = {
     "sojourn_lane_group_seconds": "from taking a group to its commit",
     "sojourn_lane_retries_total": "attempts that a component made necessary because it was not available",
     "sojourn_session_drift_total": "sessions whose stored rows were not what their stored spans say",
+    "sojourn_session_checks_skipped_total": "sessions that ended and were not folded again, for want of time",
     "sojourn_lane_given_up_rows_total": "rows that were neither stored nor sent on",
 }
 _NAME = re.compile(r"([^{]+)(?:\{(.*)\})?", re.DOTALL)

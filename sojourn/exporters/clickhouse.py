@@ -78,7 +78,8 @@ class Clickhouse(Exporter):
     retry_on_failure: RetryOnFailure = RetryOnFailure()
     """What happens when the database cannot be reached."""
     retention: Duration = 30 * 86_400.0
-    """How long whole sessions are kept, from the later of their end and last arrival. Nothing is removed yet: a later version does."""
+    """How long whole sessions are kept, from the later of their end and last arrival, and traces without session from their last arrival.
+    0 keeps everything."""
     settings: Mapping[str, bool | int | float | str] = {}
     """Further ClickHouse settings for every insert, for example `insert_quorum: 2`."""
 
@@ -116,7 +117,7 @@ class Clickhouse(Exporter):
         from sojourn.storage.history import History
 
         with self.stores_in(host) as database:
-            yield History(database)
+            yield History(database, round(self.retention * 1e9))
 
 
 @dataclass(slots=True)

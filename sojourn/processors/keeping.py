@@ -13,6 +13,7 @@ from sojourn import _native
 from sojourn.component import FORGET, Batch, Host
 from sojourn.processors.refolding import gone_rows, refold
 from sojourn.processors.remembering import Memory, Staged, Touched
+from sojourn.processors.upkeep import Upkeep
 from sojourn.schema import FLAGS, SESSION_MARKS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions import records
 from sojourn.sessions.alerts import Alerts, Firing
@@ -52,6 +53,9 @@ class Keeping:
         self._memory = Memory(host, book, alerts, memory, most)
         self._came: list[pa.RecordBatch] = []
         self._warned = False
+        self._upkeep = Upkeep(host, self._memory, self._refold)
+        self._ended: list[pa.RecordBatch] = []
+        """Names of the sessions that end with the commit."""
         self._drifted = 0
         """Sessions whose rows were not what their stored spans say."""
 
@@ -75,8 +79,11 @@ class Keeping:
     def tick(self, now: int) -> Iterable[Batch]:
         self._memory.wake(self._collector)
         self._memory.sweep(now)
+        while self._memory.woken:
+            self._upkeep.suspect(self._memory.woken.pop())
+        batches = [*self._bury(now), *self._upkeep.tick(now)]
         touched = self._memory.due(now)
-        return [*self._bury(now), *(self._settle(touched, now) if touched else ())]
+        return [*batches, *(self._settle(touched, now) if touched else ())]
 
     def asked(self, request: object) -> Iterable[Batch]:
         if isinstance(request, Mark):
@@ -88,14 +95,20 @@ class Keeping:
         return ()
 
     def committed(self) -> None:
+        while self._ended:
+            self._upkeep.suspect(self._ended.pop())
         self._memory.commit(int(np.max(self._book.base.active_window)))
 
     def discard(self) -> None:
         self._came.clear()
+        self._ended.clear()
         self._memory.discard()
 
     def meters(self) -> dict[str, float]:
-        return self._memory.meters() | {"sojourn_session_drift_total": float(self._drifted)}
+        return self._memory.meters() | {
+            "sojourn_session_drift_total": float(self._drifted),
+            "sojourn_session_checks_skipped_total": float(self._upkeep.skipped),
+        }
 
     # what is told
 
@@ -168,6 +181,8 @@ class Keeping:
         batches = self._told(touched, gathered, active, after, version, now) if len(active.rows) else []
         self._memory.staged.append(_staged(touched, gathered, active, after, self._memory.telling, self._texts))
         self._keep_unseen(touched, after)
+        if (ended := where(after.state == ENDED)).size:
+            self._ended.append(pick(touched.names, ended))
         unheard = (active.counts == 0) & (gathered.counts > 0)
         return _vanished(touched.names, touched.before, after, unheard, version) + batches
 

@@ -42,6 +42,8 @@ MOST_DUE: Final = 5000
 """Sessions settled per tick; the rest waits for the next one."""
 AHEAD: Final = 86_400 * SECOND
 """How far ahead of its arrival a span may end."""
+MOST_WOKEN: Final = 20_000
+"""Of those sessions that lived when the last life ended, so many are folded again, those seen last first."""
 AT_ONCE: Final = 50_000
 """Sessions that are taken in at once at the start, so that a million of them need not be there twice."""
 
@@ -120,6 +122,8 @@ class Memory:
         """When there was no room for a session last; None if all that were forgotten then have ended."""
         self._swept = 0
         """When the database was asked last for such sessions."""
+        self.woken: list[pa.RecordBatch] = []
+        """Names of the sessions that lived when the last life ended."""
         self.undone: list[Grave] = []
         """What was deleted in an earlier life that may have ended in the middle of it."""
         self.live = Live()
@@ -226,6 +230,10 @@ class Memory:
         slots = self.live.find(self._codes(keys))
         return {key for key, slot, state in zip(keys, slots.tolist(), _states(rows), strict=True) if slot < 0 and state != ENDED}
 
+    def not_alive(self, keys: list[Key]) -> list[Key]:
+        """Those that are not in memory."""
+        return [key for key, slot in zip(keys, self.live.find(self._codes(keys)).tolist(), strict=True) if slot < 0]
+
     def retell(self, keys: list[Key], rows: list[pa.RecordBatch]) -> None:
         """With the commit these rows say all that is known of these sessions."""
         self.staged.append(Retold(self._codes(keys), rows))
@@ -328,6 +336,7 @@ class Memory:
         table = self._history.open_sessions(self._most)
         for begin in range(0, len(table), AT_ONCE):
             self._take_in(table.slice(begin, AT_ONCE))
+        self.woken = [name_columns(*(table.column(name).slice(0, MOST_WOKEN).to_pylist() for name in NAME))]
         if len(table) >= self._most:
             self._crowded_at = self._clock.now()
         self._tell_again(collector)

@@ -34,6 +34,9 @@ def forget(database: Database, orders: pa.RecordBatch) -> None:
         groups.setdefault((row["Before"], row["Version"]), []).append(row)
     mode = " SETTINGS lightweight_delete_mode = 'lightweight_update_force'" if database.knows("lightweight_delete_mode") else ""
     for (before, version), rows in groups.items():
+        if not version:
+            forget_loose(database, before, mode)
+            continue
         sessions = [row for row in rows if not row["TraceId"]]
         traces = [row for row in rows if row["TraceId"]]
         parameters = {
@@ -65,3 +68,42 @@ def _conditions(database: str, sessions: bool, traces: bool) -> Iterator[tuple[s
     if traces:
         owned = f" AND {_OF_SESSIONS}" if sessions else ""
         yield schema.SESSION_TRACE_ROWS.name, f"{_OF_TRACES}{owned}"
+
+
+def forget_loose(database: Database, before: int, mode: str) -> None:
+    """Remove what arrived before then (ns since 1970) and belongs to no trace and no session, and partitions in which nothing is left."""
+    for table, time, condition in _loose(database.name):
+        parameters = {"before": before}
+        old = f"{time} < addDays(fromUnixTimestamp64Nano({{before:Int64}}), 2) AND {condition}"
+        if database.rows(f"SELECT 1 AS one FROM {database.name}.{table} WHERE {old} LIMIT 1", parameters):
+            database.command(f"DELETE FROM {database.name}.{table} WHERE {old}{mode}", parameters)
+        _drop_empty(database, table, time, before)
+    _drop_empty(database, schema.OTEL_TRACES.name, "Timestamp", before)
+
+
+def _loose(database: str) -> Iterator[tuple[str, str, str]]:
+    """Table, the time of its partitions, and which rows belong to nothing."""
+    old, key = "Arrival < fromUnixTimestamp64Nano({before:Int64})", "(Tenant, Project, SessionId)"
+
+    def homeless(table: str) -> str:
+        named = f"SELECT Tenant, Project, SessionId FROM {database}.{table} WHERE {old} AND SessionId != ''"
+        alive = f"SELECT Tenant, Project, SessionId FROM {database}.session_rows FINAL WHERE {key} IN ({named})"
+        return f"(SessionId = '' OR {key} NOT IN ({alive}))"
+
+    logs = schema.OTEL_LOGS.name
+    of_logs = f"SELECT TraceId FROM {database}.{logs} WHERE {old} AND TraceId != ''"
+    traced = f"SELECT Tenant, TraceId FROM {database}.otel_traces WHERE TraceId IN ({of_logs})"
+    yield logs, "Timestamp", f"{old} AND {homeless(logs)} AND (TraceId = '' OR (Tenant, TraceId) NOT IN ({traced}))"
+    for table in schema.OTEL_METRICS:
+        yield table.name, "TimeUnix", f"{old} AND {homeless(table.name)}"
+
+
+def _drop_empty(database: Database, table: str, time: str, before: int) -> None:
+    """What was removed row by row still lies on the disk until its part is merged, and old parts never are."""
+    asked = {"database": database.name, "table": table, "before": before}
+    parts = "SELECT DISTINCT partition AS day FROM system.parts WHERE database = {database:String} AND table = {table:String} AND active"
+    old = "match(partition, '^[0-9-]{10}$') AND toDateOrZero(partition) < toDate(fromUnixTimestamp64Nano({before:Int64}))"  # not patches
+    for row in database.rows(f"{parts} AND {old}", asked):
+        day = {"day": row["day"]}
+        if not database.rows(f"SELECT 1 AS one FROM {database.name}.{table} WHERE toDate({time}) = toDate({{day:String}}) LIMIT 1", day):
+            database.command(f"ALTER TABLE {database.name}.{table} DROP PARTITION {{day:String}}", day)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sojourn import schema
 from sojourn.storage.arrow import empty
@@ -36,8 +36,10 @@ class History:
     A database that answers with what is not an answer (a sink that discards everything) is warned of once and taken as empty.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, retention: int = 0) -> None:
+        """`retention` is how long things are kept, ns; 0 for ever."""
         self._database = database
+        self.retention = retention
 
     def newest_arrival(self) -> int | None:
         """When the newest stored span or log record arrived, ns since 1970; None if there is none."""
@@ -157,6 +159,27 @@ class History:
         time = table.column("Time").cast("int64").to_pylist()
         rows = zip(*(table.column(name).to_pylist() for name in names), time, strict=True)
         return [Grave((tenant, project, session), trace, when, version) for tenant, project, session, trace, version, when in rows]
+
+    def expired_sessions(self, before: int, most: int) -> list[tuple[str, str, str, int]]:
+        """Sessions that ended, and were last heard of, before then (ns since 1970): their keys and how many traces they have."""
+        last = "greatest(toUnixTimestamp64Nano(End), toUnixTimestamp64Milli(LastSeen) * 1000000)"
+        sessions = f"SELECT Tenant, Project, SessionId, Traces FROM {self._table(schema.SESSION_ROWS)} FINAL"
+        old = f"WHERE State = 'ended' AND {last} < {{before:Int64}} LIMIT {{most:UInt64}}"
+        return self._tuples(f"{sessions} {old}", before=before, most=most)
+
+    def expired_traces(self, before: int, most: int) -> list[tuple[str, str]]:
+        """(tenant, id) of traces in no session of which the last span arrived before then (ns since 1970)."""
+        spans, rows = self._table(schema.OTEL_TRACES), self._table(schema.SESSION_TRACE_ROWS)
+        time = "fromUnixTimestamp64Nano({before:Int64})"
+        day = f"addDays({time}, 2)"  # clocks are ahead of arrival by a day at most: later ones are clamped
+        bound = f"SELECT Tenant, TraceId FROM {rows} FINAL WHERE Spans > 0 AND Start < {day}"
+        old = f"SELECT Tenant, TraceId FROM {spans} WHERE Timestamp < {day} GROUP BY Tenant, TraceId HAVING max(Arrival) < {time}"
+        sql = f"{old} AND (Tenant, TraceId) NOT IN ({bound}) LIMIT {{most:UInt64}}"
+        return self._tuples(sql, before=before, most=most)
+
+    def _tuples(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        found = self._database.query_arrow(sql, parameters)
+        return [] if found is None else list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def session_digests(self) -> np.ndarray:
         """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once.

@@ -142,6 +142,8 @@ class History:
     def marked_digests(self) -> np.ndarray:
         return np.zeros(0, np.uint64)
 
+    retention = 0
+
     def graves(self, undone: bool = False) -> list[Grave]:
         return []
 
