@@ -3,7 +3,7 @@
 The processors run as in a lane, without sockets and without a database (whatever is asked of it, it has nothing), so that what is measured
 is theirs. Time is a passed clock: half an hour of a million sessions takes a minute or two.
 
-    python bench/memory.py [sessions] [flood] [growing] [--sessions 1000000]
+    python bench/memory.py [sessions] [flood] [waking] [growing] [--sessions 1000000]
 """
 
 from __future__ import annotations
@@ -279,6 +279,38 @@ def flood(count: int) -> None:
         print(f"  resident: idle {idle:.0f} MiB, then {resident():.0f} MiB, peak {peak():.0f} MiB")
 
 
+class Asleep(History):
+    """A database in which so many sessions have not ended."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(Nowhere())  # type: ignore[arg-type]
+        self._count = count
+
+    def open_sessions(self, most: int) -> pa.Table:
+        count = min(self._count, most)
+        ids = pa.array([f"session-{number:028d}" for number in range(count)])
+        nothing = pa.array([""] * count)
+        ones = {name: pa.array(np.ones(count, kind)) for name, kind in (("Segments", "u4"), ("Revision", "u8"), ("Traces", "u8"))}
+        times = {"End": pa.timestamp("ns"), "LastSeen": pa.timestamp("ms")}
+        ends = {name: pa.array(np.full(count, BEGIN // (10**6 if name == "LastSeen" else 1))).cast(kind) for name, kind in times.items()}
+        lists = {
+            name: pa.array([["assistant"] if name == "Services" else []] * count, pa.list_(pa.string())) for name in ("Services", "Alerts")
+        }
+        texts = {"Tenant": nothing, "Project": nothing, "SessionId": ids, "State": pa.array(["idle"] * count)}
+        return pa.table(texts | ones | ends | lists)
+
+
+def waking(count: int) -> None:
+    """A restart with so many sessions that have not ended."""
+    with ExitStack() as stack:
+        pipeline = Pipeline(stack, Asleep(count))
+        idle = resident()
+        pipeline.clock.set(BEGIN + SECOND)
+        took = spent(pipeline.tick)
+        print(f"waking: {len(pipeline.lifecycle._memory.live)} sessions in {took:.1f} CPU-s, what the database answers included")
+        print(f"  resident: idle {idle:.0f} MiB, then {resident():.0f} MiB, peak {peak():.0f} MiB")
+
+
 def growing(count: int) -> None:
     """One trace grows by single spans, a thousand groups a second; CPU per span, by how many there are already."""
     with ExitStack() as stack:
@@ -300,7 +332,7 @@ def growing(count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", help="sessions, flood, growing; all of them if nothing is said")
+    parser.add_argument("what", nargs="*", help="sessions, flood, waking, growing; all of them if nothing is said")
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--spans", type=int, default=100_000)
     given = parser.parse_args()
@@ -308,6 +340,7 @@ def main() -> None:
     for name, run in (
         ("sessions", lambda: sessions(given.sessions)),
         ("flood", lambda: flood(given.sessions)),
+        ("waking", lambda: waking(given.sessions)),
         ("growing", lambda: growing(given.spans)),
     ):
         if not given.what or name in given.what:
