@@ -331,7 +331,9 @@ class Memory:
         if self._awake:
             return
         assert self._history is not None
-        versions, stored = Versions(self._history.last_version()), Stored(self._history.session_digests())
+        versions, stored = Versions(self._history.last_version()), Stored()
+        for digests in self._history.session_digests():
+            stored.include(digests)
         self.marked.wake(self._history.marked_digests())
         table = self._history.open_sessions(self._most)
         for begin in range(0, len(table), AT_ONCE):

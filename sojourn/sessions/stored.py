@@ -21,15 +21,18 @@ _TURN: Final = 1 << 16
 class Stored:
     """What says yes of a session that never was costs one question more; what was stored is never denied."""
 
-    def __init__(self, digests: U64, exact: int = EXACT, bits: int = BITS) -> None:
-        """`digests` are 64-bit digests of the names of sessions."""
+    def __init__(self, exact: int = EXACT, bits: int = BITS) -> None:
         self._exact, self._bits = exact, np.uint64(bits)
         self._prints = np.zeros(0, np.uint32)
         self._recent: set[int] = set()
         self._filter: npt.NDArray[np.uint8] | None = None
+
+    def include(self, digests: U64) -> None:
+        """Many at once: 64-bit digests of the names of sessions."""
         self._include(np.unique(_short(digests)))
 
     def add(self, digests: U64) -> None:
+        """Some more, now and then."""
         self._recent.update(_short(digests).tolist())
         if len(self._recent) >= _TURN:
             recent = np.fromiter(self._recent, np.uint32, len(self._recent))

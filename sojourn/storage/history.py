@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sojourn import schema
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ALIVE: Final = ("Tenant", "Project", "SessionId", "Segments", "State", "Revision", "End", "LastSeen", "Traces", "Services", "Alerts")
 """Columns of `session_rows` that say what `lifecycle` has to remember of a session."""
+
+AT_ONCE: Final = 8_000_000
+"""Digests that are read at once."""
 
 Key = tuple[str, str, str]
 """(tenant, project, session id)"""
@@ -181,12 +184,16 @@ class History:
         found = self._database.query_arrow(sql, parameters)
         return [] if found is None else list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
-    def session_digests(self) -> np.ndarray:
-        """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once.
+    def session_digests(self) -> Iterator[np.ndarray]:
+        """`_native.digest` of tenant \\0 project \\0 session id of every session that has a row, uint64, in no order and more than once;
+        in parts, since they may be hundreds of millions.
 
         Deleted rows as well: behind one there may be marks that wait for their session.
         """
-        return self._digests(schema.SESSION_ROWS)
+        rows = self._number(f"SELECT count() AS number FROM {self._table(schema.SESSION_ROWS)}") or 0
+        parts = rows // AT_ONCE + 1
+        for part in range(parts):
+            yield self._digests(schema.SESSION_ROWS, f"digest % {parts} = {part}")
 
     def marked_digests(self) -> np.ndarray:
         """The same of every session of which somebody said something."""

@@ -150,9 +150,9 @@ class History:
     def marks(self, keys: Sequence[tuple[str, str, str]]) -> pa.Table:
         raise AssertionError("nobody said anything of any session")
 
-    def session_digests(self) -> np.ndarray:
+    def session_digests(self) -> Iterable[np.ndarray]:
         rows = self.tables["session_rows"].values()
-        return np.array([_native.digest("\0".join(_key(row)).encode()) for row in rows], np.uint64)
+        yield np.array([_native.digest("\0".join(_key(row)).encode()) for row in rows], np.uint64)
 
 
 def _comparable(records: pa.RecordBatch) -> pa.RecordBatch:

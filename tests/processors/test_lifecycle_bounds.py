@@ -134,7 +134,8 @@ def test_a_group_that_came_to_nothing_leaves_nothing_waiting(monkeypatch: pytest
 
 def test_which_sessions_were_stored_is_known_from_memory_of_a_fixed_size() -> None:
     rng = np.random.default_rng(7)
-    stored = Stored(rng.integers(0, 2**64, 500, np.uint64), exact=1000, bits=16)
+    stored = Stored(exact=1000, bits=16)
+    stored.include(rng.integers(0, 2**64, 500, np.uint64))
     batches: list[Any] = [rng.integers(0, 2**64, 70_000, np.uint64) for _ in range(3)]
     for batch in batches:
         stored.add(batch)
@@ -142,6 +143,7 @@ def test_which_sessions_were_stored_is_known_from_memory_of_a_fixed_size() -> No
     assert stored._filter is not None
     assert stored._filter.nbytes == 1 << 13
     assert len(stored._prints) == 0
-    sparse = Stored(batches[0][:2000], exact=1000, bits=20)
+    sparse = Stored(exact=1000, bits=20)
+    sparse.include(batches[0][:2000])
     assert sparse.maybe(batches[0][:2000]).all()
     assert sparse.maybe(batches[1]).mean() < 0.01

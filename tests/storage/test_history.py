@@ -32,7 +32,7 @@ def test_nothing_was_stored(history: History) -> None:
     assert history.spans([TRACE]).schema.names == [column.name for column in schema.OTEL_TRACES.columns]
     assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions(1).num_rows == 0
     assert history.trace_rows_of_traces([]).schema == arrow_schema(schema.SESSION_TRACE_ROWS)
-    assert history.session_digests().tolist() == []
+    assert [each.tolist() for each in history.session_digests()] == [[]]
 
 
 def test_arrival_and_version(database: Database, history: History) -> None:
@@ -86,7 +86,8 @@ def test_sessions_with_any_name(database: Database, history: History, name: str)
     assert history.sessions([key])["SessionId"].to_pylist() == [name]
     assert history.segments([key])["Segment"].to_pylist() == [1]
     digest = _native.digest("\0".join(key).encode())
-    assert digest in history.session_digests().tolist()
+    (digests,) = history.session_digests()
+    assert digest in digests.tolist()
 
 
 def test_open_sessions(database: Database, history: History) -> None:
@@ -95,6 +96,15 @@ def test_open_sessions(database: Database, history: History) -> None:
     insert(database, schema.SESSION_ROWS, session("d", State="ended", Version=2), session("e", Deleted=1, Version=2))
     assert sorted(history.open_sessions(10)["SessionId"].to_pylist()) == ["a", "b"]
     assert len(history.open_sessions(1)) == 1
+
+
+def test_digests_of_many_sessions_come_in_parts(database: Database, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sojourn.storage.history.AT_ONCE", 3)
+    insert(database, schema.SESSION_ROWS, *(session(str(number)) for number in range(10)))
+    parts = list(history.session_digests())
+    assert len(parts) == 4
+    wanted = {_native.digest("\0".join(("", "", str(number))).encode()) for number in range(10)}
+    assert {digest for part in parts for digest in part.tolist()} == wanted
 
 
 def test_silent_sessions(database: Database, history: History) -> None:
@@ -173,7 +183,7 @@ def test_garbage_is_empty(sink: str, caplog: pytest.LogCaptureFixture) -> None:
         assert history.newest_arrival() is None
         assert history.last_version() == 0
         assert history.spans([TRACE]).num_rows == 0
-        assert history.session_digests().tolist() == []
+        assert [each.tolist() for each in history.session_digests()] == [[]]
         assert database.rows("SELECT 1") == []
     assert [record.levelname for record in caplog.records if record.name.startswith("sojourn")] == ["WARNING"]
 
