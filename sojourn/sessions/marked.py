@@ -51,7 +51,8 @@ class Marked:
 
     def wake(self, digests: U64) -> None:
         """`digests` are those of all sessions that were ever marked."""
-        self._elsewhere = Stored(digests)
+        self._elsewhere = Stored()
+        self._elsewhere.include(digests)
 
     def elsewhere(self, digests: U64) -> Mask:
         """Which sessions, told by `_native.digest` of their keys, may have marks in the database."""

@@ -26,6 +26,7 @@ class Stored:
         self._prints = np.zeros(0, np.uint32)
         self._recent: set[int] = set()
         self._filter: npt.NDArray[np.uint8] | None = None
+        self._in_filter = 0
 
     def include(self, digests: U64) -> None:
         """Many at once: 64-bit digests of the names of sessions."""
@@ -54,6 +55,7 @@ class Stored:
                 return
             self._filter = np.zeros(1 << int(self._bits) - 3, np.uint8)
             short, self._prints = self._prints, np.zeros(0, np.uint32)
+        self._in_filter += len(short)
         for at in self._places(short):
             np.bitwise_or.at(self._filter, at >> np.uint64(3), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8))
 
@@ -76,7 +78,8 @@ class Stored:
         return [(wide * np.uint64(mix)) >> (np.uint64(64) - self._bits) for mix in _MIX[:PROBES]]
 
     def __len__(self) -> int:
-        return len(self._prints) + len(self._recent)
+        """How many they are; those in the filter count once for each time they were added."""
+        return len(self._prints) + len(self._recent) + self._in_filter
 
 
 _MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)

@@ -143,6 +143,7 @@ def test_which_sessions_were_stored_is_known_from_memory_of_a_fixed_size() -> No
     assert stored._filter is not None
     assert stored._filter.nbytes == 1 << 13
     assert len(stored._prints) == 0
+    assert len(stored) > 200_000
     sparse = Stored(exact=1000, bits=20)
     sparse.include(batches[0][:2000])
     assert sparse.maybe(batches[0][:2000]).all()
