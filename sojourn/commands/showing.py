@@ -39,14 +39,14 @@ def coloured(text: str, style: str) -> Text:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], room: int) -> Table:
-    """A table at most `room` wide, whose columns with `+` stand right and whole; the widest of the others give way."""
+    """A table at most `room` wide, whose columns with `+` stand right and whole, with `=` left and whole; the widest others give way."""
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table
 
-    names = [column.removeprefix("+") for column in columns]
+    names = [column.lstrip("+=") for column in columns]
     widths = [max(cell_len(str(cell)) for cell in (name, *(row[number] for row in rows))) for number, name in enumerate(names)]
-    _squeeze(widths, [number for number, column in enumerate(columns) if not column.startswith("+")], room - 3 * len(columns))
+    _squeeze(widths, [number for number, column in enumerate(columns) if not column.startswith(("+", "="))], room - 3 * len(columns))
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns), header_style="dim")
     for column, name, width in zip(columns, names, widths, strict=True):
         drawn.add_column(name, justify="right" if column.startswith("+") else "left", no_wrap=True, overflow="ellipsis", width=width)
@@ -126,7 +126,7 @@ def _traces(traces: list[dict[str, Any]], room: int) -> Table:
         lines.append([*texts, *counts, wording.money(trace["cost"]), _errors(trace["errors"])])
     left = room - sum(max(len(str(cell)) for cell in (name, *(line[place] for line in lines))) + 3 for place, name in enumerate(columns))
     if left >= _LEAST_LINE:
-        columns.insert(4, "+When")
+        columns.insert(4, "=When")
         for line, drawn in zip(lines, timeline(traces, min(left, _LONGEST_LINE)), strict=True):
             line.insert(4, drawn)
     return table(columns, lines, room)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sojourn.web import parameters, timeline, wording
+from sojourn.web import finding, parameters, timeline, wording
 from sojourn.web.reading import Reading, Row
 
 Pairs = Sequence[tuple[str, str]]
@@ -39,7 +39,7 @@ class Missing(LookupError):
 
 def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     question = parameters.sessions(pairs, now)
-    rows = reading.rows("sessions", question.given, tenant=reading.tenant, **question.bound)
+    rows = finding.sessions(reading, question)
     following = parameters.next_sessions(question, rows)
     return {"sessions": [_session(row) for row in rows], "next": following}
 

@@ -178,7 +178,7 @@ def _amounts(question: Question, given: Mapping[str, str], now: int) -> None:
     if "min_cost" in given:
         if not _MONEY.fullmatch(given["min_cost"]):
             raise BadParameter(f"min_cost: {given['min_cost']!r} is not an amount of US dollars such as 0.25")
-        question.ask("min_cost", min_cost=_pico(given["min_cost"]))
+        question.ask("min_cost", min_cost=pico(given["min_cost"]))
     if "min_tokens" in given:
         question.ask("min_tokens", min_tokens=whole("min_tokens", given["min_tokens"], 2**63 - 1))
     if "min_wall" in given:
@@ -212,10 +212,10 @@ def _sort_value(value: str, kind: str) -> str:
     shapes = {"UInt": r"\d{1,20}", "Date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z", "Null": r"-?\d{1,26}(\.\d{1,12})?"}
     if not re.fullmatch(shapes[kind[:4]], value):
         raise BadParameter("after: is not a cursor of this list: use `next` of an earlier answer as it is")
-    return str(_pico(value)) if kind.startswith("Null") else value.replace("T", " ").rstrip("Z")
+    return str(pico(value)) if kind.startswith("Null") else value.replace("T", " ").rstrip("Z")
 
 
-def _pico(dollars: str) -> int:
+def pico(dollars: str) -> int:
     """Money as it is stored: whole 10^-12 US dollars."""
     return max(-(2**63), min(int(Decimal(dollars).scaleb(12)), 2**63 - 1))
 

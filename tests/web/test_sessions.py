@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sojourn.web import parameters
-from tests.web.conftest import Store, stored
+from sojourn.web import finding, parameters
+from tests.web.conftest import Store, fresh_database, page, stored
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -211,3 +212,54 @@ def test_nothing_stored_yet(web: httpx.Client) -> None:
     html = web.get("/")
     assert html.status_code == 200
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in html.text
+
+
+@pytest.fixture(scope="module")
+def rewritten(chdb_path: Path) -> Iterator[httpx.Client]:
+    """Sessions that were written again and again: what stands in older versions is no more true. The merges that would tidy up are off."""
+    with fresh_database(chdb_path) as database, page(database) as web:
+        database.client().command("SYSTEM STOP MERGES session_rows")
+        chance = random.Random(5)
+        for version in range(1, 7):
+            rows = (_again(chance, number, version) for number in range(90) if version == 1 or chance.random() < 0.6)
+            Store(database).sessions(*rows)
+        yield web
+
+
+def _again(chance: random.Random, number: int, version: int) -> dict[str, object]:
+    known = {
+        "CostPico": chance.choice([-1, chance.randrange(10**13)]),
+        "InputTokens": chance.randrange(4),
+        "UserId": f"u{chance.randrange(3)}",
+    }
+    gone = {"Deleted": int(chance.random() < 0.1)}
+    return (
+        {
+            "session_id": f"s{number}",
+            "Project": f"p{number % 2}",
+            "end": chance.randrange(10, 1000),
+            "Version": version,
+            "Revision": version,
+        }
+        | known
+        | gone
+    )
+
+
+@pytest.mark.parametrize("sort", ["-end", "cost", "-cost"])
+@pytest.mark.parametrize("asked", [{}, {"user": "u1", "min_tokens": 1}])
+def test_only_the_newest_versions_stand_in_the_list(
+    rewritten: httpx.Client, sort: str, asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few versions are looked at, the list is that of all sessions as they are now."""
+    found = []
+    for steps in ((), (1,), (3, 12)):
+        monkeypatch.setattr(finding, "_STEPS", steps)
+        listed, after = [], ""
+        for _ in range(3):
+            part = rewritten.get("/sessions.json", params={"sort": sort, "limit": 5, "after": after} | asked).json()
+            listed += [row["session_id"] for row in part["sessions"]]
+            after = part["next"]
+        found.append(listed)
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0])) == 15

@@ -109,6 +109,7 @@ def test_the_timeline_folds_silences(store: Store, endpoint: str, capsys: pytest
     assert [line.split()[0][0] for line in bars] == ["a", "b"]
     assert all(line.count("█") > 3 for line in bars)
     assert any("┊" in line for line in bars)
+    assert bars[0].index("█") < bars[1].index("█")
     rows = [{"start": _time(start), "end": _time(end), "status": "ok"} for start, end in ((0, 0), (0, 100), (1e6, 1e6 + 1), (50, 60))]
     for width in (1, 2, 16, 61):
         assert {len(line.plain) for line in showing.timeline(rows, width)} == {width}

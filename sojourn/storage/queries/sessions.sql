@@ -11,12 +11,8 @@ WHERE Tenant = {tenant:String} AND (Project, SessionId) IN
         FROM session_rows FINAL
     )
     WHERE Tenant = {tenant:String}
-    -- include session_filters
-    AND End >= fromUnixTimestamp64Nano({since:Int64}) -- if since
-    AND Start <= fromUnixTimestamp64Nano({until:Int64}) -- if until
-    AND ({sort:Identifier} < CAST({after:String}, {after_type:String}) OR {sort:Identifier} IS NULL OR ({sort:Identifier} = CAST({after:String}, {after_type:String}) AND (Project, SessionId) > ({after_project:String}, {after_id:String}))) -- if after_descending
-    AND ({sort:Identifier} > CAST({after:String}, {after_type:String}) OR {sort:Identifier} IS NULL OR ({sort:Identifier} = CAST({after:String}, {after_type:String}) AND (Project, SessionId) > ({after_project:String}, {after_id:String}))) -- if after_ascending
-    AND {sort:Identifier} IS NULL AND (Project, SessionId) > ({after_project:String}, {after_id:String}) -- if after_unknown
+    -- include session_page
+    AND (Project, SessionId) IN {keys:Array(Tuple(String, String))} -- if keys
     ORDER BY {sort:Identifier} DESC NULLS LAST, Project, SessionId -- if descending
     ORDER BY {sort:Identifier} ASC NULLS LAST, Project, SessionId -- if ascending
     LIMIT {limit:UInt32}
