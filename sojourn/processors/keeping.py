@@ -126,7 +126,7 @@ class Keeping:
     def _delete(self, mark: Mark, touched: Touched, now: int) -> list[Batch]:
         """Remove a session with all that is stored of it, and remember that it is gone."""
         memory, session = self._memory, int(touched.keys[0])
-        version = memory.versions.next(now)
+        version, trace_version = memory.versions.next(now), memory.next_trace_version(now)
         rows = memory.trace_rows(mark.key)
         traces = [(row["TraceId"], bool(row["Spans"])) for row in rows.select(["TraceId", "Spans"]).to_pylist()]
         graves = [Grave(mark.key, "", now, version), *(Grave(mark.key, trace, now, version) for trace, real in traces if real)]
@@ -140,7 +140,7 @@ class Keeping:
         memory.retell([mark.key], [])
         gone = _vanished(touched.names, touched.before, after, np.zeros(1, bool), version)
         if len(rows):
-            gone.append(Batch(SESSION_TRACE_ROWS.name, gone_rows(rows, memory.next_trace_version(now))))
+            gone.append(Batch(SESSION_TRACE_ROWS.name, gone_rows(rows, trace_version)))
         return [Batch(SESSION_MARKS.name, marks_of(graves, version, 0)), *gone, Batch(FORGET, orders_of(orders))]
 
     def _mark(self, mark: Mark) -> list[Batch]:
