@@ -187,6 +187,8 @@ class Processor(Component):
 class Exporter(Component):
     raw: ClassVar[bool] = False
     """True for an exporter that takes `Raw` requests and never looks inside."""
+    tables: ClassVar[frozenset[str] | None] = None
+    """The tables whose rows it takes; None for all of them."""
 
     def open(self, host: Host) -> AbstractContextManager[Export]:
         raise NotImplementedError

@@ -33,6 +33,10 @@ def test_the_example_tells_slack_a_program_and_a_collector(server: Server) -> No
         with urlopen(f"http://{collector.endpoints['web']}/alerts.json") as answer:
             (alert,) = json.load(answer)["alerts"]
         assert (alert["session_id"], alert["name"], alert["values"]) == ("s1", "expensive", "cost=6.5")
+        with urlopen(f"http://{collector.endpoints['metrics']}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        assert not [line for line in lines if "webhook" in line and "spans" in line], "it takes events only"
+        assert any(line.startswith('sojourn_webhook_told_total{exporter="webhook/slack"} 1') for line in lines)
         (row,) = collector.sessions()
         assert (row["State"], row["Alerts"]) == ("ended", ["expensive"])
 

@@ -48,7 +48,7 @@ class Opening:
         for id_, exporter in self._exporters.items():
             host = replace(self._host, id=id_)
             export = self._service.enter(self._stack, "exporters", id_, lambda exporter=exporter, host=host: exporter.open(host))
-            self._outlets[id_] = Outlet(id_, export, exporter.raw)
+            self._outlets[id_] = Outlet(id_, export, exporter.raw, exporter.tables)
 
     def open_lane(self) -> Lane:
         steps = self._open_processors()

@@ -34,6 +34,11 @@ class Outlet:
     id: str
     export: Export
     raw: bool
+    tables: frozenset[str] | None = None
+    """The tables whose rows it takes; None for all."""
+
+    def takes(self, batch: Batch) -> bool:
+        return not self.raw and (self.tables is None or batch.table in self.tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def rank(parcel: Parcel) -> int:
 
 
 def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
-    return [(outlet, batch) for batch in batches for outlet in path.outlets if not outlet.raw]
+    return [(outlet, batch) for batch in batches for outlet in path.outlets if outlet.takes(batch)]
 
 
 def decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -39,6 +39,8 @@ Event = Literal["session.start", "session.rotated", "session.reopened", "session
 
 class Webhook(Exporter):
     """Tells events of sessions, such as alerts, by HTTP POST: as JSON, as a message for Slack, or as OTLP log records."""
+
+    tables: ClassVar[frozenset[str]] = frozenset({"session_event_rows"})
 
     url: Secret
     """Where to post: https://hooks.slack.com/services/…, or http://collector:4318/v1/logs for otlp. Never printed: it may be a key."""
@@ -102,7 +104,7 @@ class Delivering:
         self._until = float("inf")
 
     def export(self, batch: Batch | Raw) -> None:
-        if isinstance(batch, Raw) or batch.table != "session_event_rows":
+        if isinstance(batch, Raw) or batch.table not in self._description.tables:
             return
         found = list(messages(batch, self._collector, self._id, self._description.events))
         if found:
