@@ -188,7 +188,7 @@ class Exporter(Component):
     raw: ClassVar[bool] = False
     """True for an exporter that takes `Raw` requests and never looks inside."""
     tables: ClassVar[frozenset[str] | None] = None
-    """The tables whose rows it takes; None for all of them."""
+    """The tables whose rows it takes; None for all of them. It gets them before anything that is derived is stored."""
 
     def open(self, host: Host) -> AbstractContextManager[Export]:
         raise NotImplementedError

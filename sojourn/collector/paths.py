@@ -58,8 +58,9 @@ def rows(batches: Iterable[Batch]) -> int:
 
 
 def rank(parcel: Parcel) -> int:
-    batch = parcel[1]
-    if isinstance(batch, Raw):
+    """What was received first. Who takes certain tables only comes before who stores what is derived: these rows say what was told."""
+    outlet, batch = parcel
+    if isinstance(batch, Raw) or outlet.tables is not None:
         return 0
     return LAST if batch.table == FORGET else _ORDER.get(batch.table, 0)
 

@@ -118,12 +118,13 @@ class History:
 
     def untold_sessions(self, collector: str) -> pa.Table:
         """The same of sessions whose rows this collector wrote last of all, if it wrote no events with them; ended ones too."""
-        newest = f"(SELECT max(Version) FROM {self._table(schema.SESSION_ROWS)} WHERE Collector = {{collector:String}})"
-        events = f"SELECT Version FROM {self._table(schema.SESSION_EVENT_ROWS)} WHERE Version = {newest}"
-        condition = f"Collector = {{collector:String}} AND Version = {newest} AND Version NOT IN ({events})"
-        found = self._database.query_arrow(
-            f"SELECT {', '.join(ALIVE)} FROM {self._table(schema.SESSION_ROWS)} FINAL WHERE {condition}", {"collector": collector}
-        )
+        mine = {"collector": collector}
+        rows, events = (self._table(table) for table in (schema.SESSION_ROWS, schema.SESSION_EVENT_ROWS))
+        newest = self._number(f"SELECT max(Version) AS number FROM {rows} WHERE Collector = {{collector:String}}", **mine)
+        if not newest or self._number(f"SELECT count() AS number FROM {events} WHERE Version = {newest}"):
+            return empty(schema.SESSION_ROWS).select(list(ALIVE))
+        sql = f"SELECT {', '.join(ALIVE)} FROM {rows} FINAL WHERE Version = {newest} AND Collector = {{collector:String}}"
+        found = self._database.query_arrow(sql, mine)
         return empty(schema.SESSION_ROWS).select(list(ALIVE)) if found is None else found
 
     def last_events(self, keys: Sequence[Key]) -> pa.Table:
@@ -222,8 +223,8 @@ class History:
         rows = self._database.query_arrow(sql, parameters)
         return empty(table) if rows is None else rows
 
-    def _number(self, sql: str) -> int | None:
-        table = self._database.query_arrow(sql)
+    def _number(self, sql: str, **parameters: str) -> int | None:
+        table = self._database.query_arrow(sql, parameters)
         if table is None or not table.num_rows:
             return None
         value = table.column("number")[0].as_py()

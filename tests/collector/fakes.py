@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,8 @@ class Bench:
     steps: dict[str, Spy]
     outlets: dict[str, Spy]
     raw: bool = False
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Tables of outlets that do not take all."""
     queue: Queue = field(default_factory=Queue)
     health: Health = field(default_factory=Health)
     meters: Meters = field(default_factory=Meters)
@@ -136,7 +138,7 @@ class Bench:
         self.persistence = Persistence(self.health, self.meters)
         path = Path(
             tuple(Step(id_, spy) for id_, spy in self.steps.items()),
-            tuple(Outlet(id_, spy, self.raw) for id_, spy in self.outlets.items()),
+            tuple(Outlet(id_, spy, self.raw, self.only.get(id_)) for id_, spy in self.outlets.items()),
         )
         paths = dict.fromkeys(("traces", "logs", "metrics"), path)
         queue: Any = self.queue

@@ -29,6 +29,18 @@ def test_group_passes_the_processors_in_order_and_is_committed() -> None:
         assert group.outcome == ["committed"]
 
 
+def test_who_takes_some_tables_only_gets_them_before_others_store_what_is_derived() -> None:
+    """And gets nothing else."""
+    story: list[object] = []
+    events, received = SESSION_EVENT_ROWS.name, "otel_traces"
+    step = Spy(story, does=lambda batch: [batch, Batch(SESSION_ROWS.name, batch.records), Batch(events, batch.records)])
+    with Bench({"a": step}, {"database": Spy(story), "webhook": Spy(story)}, only={"webhook": frozenset({events})}) as bench:
+        assert bench.send(Group("x")).outcome == ["committed"]
+    told = [entry for entry in story if isinstance(entry, tuple) and entry[0] != "process"]
+    assert told[:2] == [(received, 1), (events, 1)]
+    assert sorted(told[2:]) == [(events, 1), (SESSION_ROWS.name, 1)]
+
+
 def test_tables_are_stored_in_their_order() -> None:
     """Spans first: a reader never sees a session before its spans."""
     tables = [SESSION_EVENT_ROWS.name, SESSION_ROWS.name, "otel_traces", SESSION_SEGMENT_ROWS.name, SESSION_TRACE_ROWS.name]
