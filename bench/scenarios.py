@@ -22,6 +22,8 @@ class Scenario:
     """How long the sink takes for an insert."""
     stored: str = "otel_traces"
     """Table of the sink whose rows are the delivered spans, records or points (* for several); '' for the embedded database."""
+    synced: bool = False
+    """Whether to measure what a sync of the disk takes, beside it."""
     peer: bool = False
     """Whether the Go collector answers the same question."""
     load: bool = True
@@ -34,6 +36,16 @@ SCENARIOS = (
     Scenario("sessions-http", "the same, OTLP/HTTP in", "clickhouse", protocol="http", peer=True),
     Scenario("two-cores", "the same as the first, on two cores", "clickhouse", cores="0,1", peer=True, promises={"extra": ("≤", 20)}),
     Scenario("one-span", "1 span a request", "clickhouse", workload="w2", peer=True, promises={"cpu": ("≤", 15)}),
+    Scenario("durable", "the same as the first, answered from the write-ahead log", "durable", promises={"cpu": ("≤", 2.5)}),
+    Scenario(
+        "durable-paced",
+        "the same at a steady 50 000 spans/s: how long senders wait",
+        "durable",
+        rate=50_000,
+        synced=True,
+        promises={"over_sync": ("≤", 5)},
+    ),
+    Scenario("durable-one-span", "1 span a request, durable", "durable", workload="w2", promises={"cpu": ("≤", 20)}),
     Scenario("prompts", "64 spans a request, each with a prompt of 4 KB", "clickhouse", workload="w3", peer=True),
     Scenario(
         "logs",

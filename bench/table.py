@@ -24,6 +24,7 @@ UNITS = {
     "flow": "spans/s through",
     "idle": "MiB idle",
     "start_cpu": "CPU-s until it listens",
+    "over_sync": "ms of the p99 answer beyond three p99 syncs of the disk",
     "extra": "% more CPU than on one core",
 }
 
