@@ -82,11 +82,45 @@ class Delivery:
     def raw(self) -> list[tuple[str, builtins.bytes]]:
         """(signal, serialised request) of every request, for lanes made with raw=True."""
 
+    @property
+    def logged(self) -> bool:
+        """Whether (some of) its requests are in a log: their senders have been answered."""
+
+    def token(self, patience: float) -> str | None:
+        """What the inserts of this group are told apart by: the same after a restart. None if it is in no log.
+
+        Waits at most `patience` seconds until the log has written that this is a group."""
+
     def commit(self) -> None:
         """Everything is stored: senders that wait are answered with success."""
 
     def refuse(self, message: str, retry_after: float | None) -> None:
-        """Senders that wait are told 'never' (None) or 'later' (seconds)."""
+        """Senders that wait are told 'never' (None) or 'later' (seconds).
+
+        After 'later' a log keeps this group, and all that follow, for the next start; after 'never' it is settled."""
+
+@final
+class Log:
+    """The write-ahead log of a lane: requests as they were received, in a directory that belongs to it."""
+
+    def __new__(cls, path: str, max_size: int) -> Log:
+        """Reads what is in it. OSError if the directory cannot be written, ValueError if a later version wrote it."""
+
+    def move_to(self, lanes: dict[str, list[Lane]]) -> int:
+        """Hand everything that was found to the lanes of its signal. Gives how many requests stay, since nobody takes them, or not now."""
+
+    def report(self) -> dict[str, int]:
+        """What was found: requests and bytes that are not stored, requests that are damaged, and unfinished: of a last write that was
+        not completed, or is damaged."""
+
+    def failing(self) -> str | None:
+        """What the system says, while the log cannot be written."""
+
+    def stats(self) -> dict[str, float]:
+        """Samples for /metrics by name."""
+
+    def close(self) -> None:
+        """Write what is left. Nothing can be added any more."""
 
 @final
 class Lane:
@@ -107,15 +141,19 @@ class Lane:
         queue_bytes: int,
         decode: bool = True,
         raw: bool = False,
+        log: Log | None = None,
     ) -> Lane:
-        """`lift` is the JSON of `sessions.attributes.lift_plan()`. `flush_interval` in seconds."""
+        """`lift` is the JSON of `sessions.attributes.lift_plan()`. `flush_interval` in seconds.
+
+        With a log, what it has from an earlier process comes first."""
 
     def next(self, timeout: float) -> Delivery | None:
         """Wait at most `timeout` seconds for a group: flush_rows or flush_bytes are reached, or flush_interval
         has passed since its first row."""
 
-    def push(self, signal: str, body: bytes | bytearray, content_type: str, arrival: int, tenant: str = "") -> None:
-        """Take a request of a tenant in-process, as if it had been received (tests, receivers in Python).
+    def push(self, signal: str, body: bytes | bytearray, content_type: str, arrival: int, tenant: str = "", durable: bool = False) -> None:
+        """Take a request of a tenant in-process, as if it had been received (tests, receivers in Python). `durable`: return once it is in
+        the log.
 
         ValueError if it is bad, BlockingIOError if the lane is full."""
 
@@ -129,7 +167,7 @@ class Lane:
         """No more requests are taken; next() returns what is left and then None at once."""
 
     def stats(self) -> dict[str, float]:
-        """queued_bytes, queued_rows, capacity_bytes."""
+        """queued_bytes, queued_rows, capacity_bytes; behind: 1 if there is more in the log."""
 
 @final
 class Shelf:
@@ -207,7 +245,7 @@ class Server:
                   "tls": {"cert_file", "key_file", "client_ca_file", "min_version": "1.2" | "1.3"} | null} | null,
          "http": {"endpoint", "max_request_bytes", "tls", "paths": {"traces": [...], "logs", "metrics"},
                   "cors": {"allowed_origins": [...], "allowed_headers", "exposed_headers", "max_age"} | null} | null,
-         "acknowledge": "received" | "committed", "max_request_bytes": int, "workers": int,
+         "acknowledge": "received" | "durable" | "committed", "max_request_bytes": int, "workers": int,
          "limits": {"max_connections", "max_concurrent_streams", "read_header_timeout", "read_timeout", "idle_timeout"}}
 
         `auth` by port, grpc or http: who may send there; whose tenant it is, is known from the credential. Without it anybody may.

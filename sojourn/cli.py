@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "components": ("sojourn.commands.components", "list the components, or print the manual of one"),
     "sessions": ("sojourn.commands.sessions", "list, show, rename, end and delete sessions"),
     "rebuild": ("sojourn.commands.rebuild", "fold sessions again from their stored spans, and say what differed"),
+    "dead-letters": ("sojourn.commands.dead_letters", "show rows that could not be stored, or send them again"),
     "schema": ("sojourn.commands.schema", "show the statements of the tables"),
 }
 """Subcommands: the module that is loaded when one is used, and what it is for."""

@@ -60,6 +60,8 @@ class Batch:
 
     table: str
     records: pa.RecordBatch
+    token: str = ""
+    """What an exporter tells this batch apart by when it comes again after a restart. Given by the lane; '' if it cannot come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,10 @@ class Receiver(Component):
         What is yielded may have `endpoints: dict[str, str]` (printed and written to endpoints.json) and `meters() -> dict[str, float]`.
         """
         raise NotImplementedError
+
+    def durable(self, host: Host) -> bool:
+        """Whether it pushes with `durable=True`: then its lanes have a write-ahead log. Default: no."""
+        return False
 
 
 class Processor(Component):

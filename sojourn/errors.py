@@ -22,6 +22,11 @@ class ConfigError(SojournError):
 class Rejected(SojournError):
     """This data can never be taken; sending it again changes nothing."""
 
+    def __init__(self, message: str, of_rows: bool = True) -> None:
+        """`of_rows`: some of its rows may be to blame, and the others could be taken without them."""
+        super().__init__(message)
+        self.of_rows = of_rows
+
 
 class Unavailable(SojournError):
     """This cannot be done now; the same data may be sent again after `retry_after` seconds."""

@@ -118,9 +118,41 @@ def test_second_signal_ends_at_once(start: Callable[..., Process]) -> None:
     assert collector.end()[0] == 1
 
 
+def test_what_is_left_when_it_stops_is_there_when_it_starts_again(start: Callable[..., Process]) -> None:
+    """A target that stays away does not keep the process from ending, with 0; what was taken waits in the log, and comes first."""
+    collector = start("service.shutdown_timeout=100ms", "service.flush_interval=1ms")
+    (collector.folder / "away").touch()
+    assert [collector.send() for _ in range(3)] == [200] * 3
+    assert collector.hears("trying again")
+    collector.process.send_signal(signal.SIGTERM)
+    code, said = collector.end()
+    assert code == 0
+    assert "0 were given up, 3 requests (0.0 MiB) stay in the write-ahead log for the next start" in said
+    (collector.folder / "away").unlink()
+    again = start("service.flush_interval=1ms")
+    again.send()
+    again.process.send_signal(signal.SIGTERM)
+    code, said = again.end()
+    assert (code, (collector.folder / "kept").read_text().count("\n")) == (0, 4)
+
+
+def test_killed_process_has_lost_nothing(start: Callable[..., Process]) -> None:
+    """What was answered with success is passed on after SIGKILL and a new start."""
+    collector = start("service.flush_interval=1h")
+    assert [collector.send() for _ in range(3)] == [200] * 3
+    collector.process.kill()
+    collector.end()
+    again = start("service.flush_interval=1ms")
+    again.endpoints()
+    again.process.send_signal(signal.SIGTERM)
+    code, _ = again.end()
+    assert (code, (collector.folder / "kept").read_text().count("\n")) == (0, 3)
+
+
 def test_gives_up_in_time_and_says_so(start: Callable[..., Process]) -> None:
     """A target that stays away is told in health, and does not keep the process from ending."""
-    collector = start("service.shutdown_timeout=100ms", "service.flush_interval=1ms")
+    received = "receivers.otlp.acknowledge=received"
+    collector = start(received, "service.shutdown_timeout=100ms", "service.flush_interval=1ms")
     (collector.folder / "away").touch()
     collector.send()
     assert collector.hears("exporters::keep: the file is away: trying again")

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
 use crate::group::Group;
 use crate::lane::RETRY_SECONDS;
+use crate::log::{Log, Range};
 use crate::refusal::Refusal;
 use crate::wire::Signal;
 
@@ -30,7 +32,17 @@ pub struct Delivery {
     /// Arrival of the oldest request, ns since 1970.
     pub oldest: i64,
     content: Mutex<Content>,
+    /// Where its requests lie in the log, if they do.
+    logged: Option<(Arc<Log>, Range)>,
     pending: Mutex<Option<(Option<Waiting>, Held)>>,
+}
+
+/// What a group is besides its content.
+#[derive(Clone, Copy, Default)]
+pub struct Size {
+    pub rows: usize,
+    pub bytes: usize,
+    pub oldest: i64,
 }
 
 /// Bytes of a queue that are taken until this is dropped.
@@ -44,15 +56,30 @@ pub struct Held {
 pub struct Room {
     pub uncommitted: AtomicUsize,
     pub given_back: Notify,
+    /// When that was the last time.
+    moved: Mutex<Option<Instant>>,
+}
+
+impl Room {
+    /// How long nothing has been given back, as far as it is known.
+    pub fn still_since(&self) -> Option<Instant> {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is given back, or begins to be held.
+    pub fn moved(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 impl Delivery {
-    pub fn new(content: Content, rows: usize, bytes: usize, oldest: i64, waiting: Option<Waiting>, held: Held) -> Self {
+    pub fn new(content: Content, size: Size, logged: Option<(Arc<Log>, Range)>, waiting: Option<Waiting>, held: Held) -> Self {
         Self {
-            rows,
-            bytes,
-            oldest,
+            rows: size.rows,
+            bytes: size.bytes,
+            oldest: size.oldest,
             content: Mutex::new(content),
+            logged,
             pending: Mutex::new(Some((waiting, held))),
         }
     }
@@ -75,6 +102,12 @@ impl Delivery {
             group: None,
             raw: Vec::new(),
         };
+        if let Some((log, range)) = &self.logged {
+            match &outcome {
+                Err(Refusal::Later { .. }) => log.hold(), // its senders were told that it is safe: the next start has it again
+                _ => log.release(*range),
+            }
+        }
         drop(held);
         if let Some(waiting) = waiting {
             waiting.send_replace(Some(outcome));
@@ -82,8 +115,32 @@ impl Delivery {
         true
     }
 
+    pub fn is_logged(&self) -> bool {
+        self.logged.is_some()
+    }
+
+    /// What its inserts are told apart by, once its requests and the word that they are a group are safe, or it has waited long enough.
+    /// None if it is in no log.
+    pub fn token(&self, patience: Duration) -> Option<String> {
+        let (log, range) = self.logged.as_ref()?;
+        if log.failing().is_none() {
+            log.wait(patience); // in vain: after a crash its rows may be stored twice, and are shown once
+        }
+        Some(log.token(*range))
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some((log, _)) = &self.logged
+            && self.pending.get_mut().unwrap_or_else(PoisonError::into_inner).is_some()
+        {
+            log.hold();
+        }
     }
 }
 
@@ -97,6 +154,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.of.uncommitted.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.moved();
         self.of.given_back.notify_waiters();
     }
 }
@@ -107,4 +165,12 @@ pub async fn outcome(mut verdict: Verdict) -> Outcome {
         Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
         Err(_) => Err(Refusal::later("the data was not stored", RETRY_SECONDS)),
     }
+}
+
+/// The same for a thread that is not the server's.
+pub fn wait(verdict: Verdict) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime
+        .map_err(|error| Refusal::later(error.to_string(), RETRY_SECONDS))?
+        .block_on(outcome(verdict))
 }

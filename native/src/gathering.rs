@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::delivery::{Content, Delivery, Held, Verdict, Waiting};
+use crate::delivery::{Content, Delivery, Held, Size, Verdict, Waiting};
 use crate::group::{Group, Taken};
 use crate::lane::Settings;
+use crate::log::{Log, Range};
 use crate::refusal::Refusal;
 use crate::wire::{self, Signal};
 
@@ -21,11 +22,14 @@ pub struct Gathering {
     since: Instant,
     flush: bool,
     waiting: Option<Waiting>,
+    logged: Option<Range>,
 }
 
 /// What a lane says about a request that it took.
 pub struct Receipt {
     pub taken: Taken,
+    /// Whether it brought rows.
+    pub stored: bool,
     /// Tells what becomes of the group, for a sender that waits. None if nobody waits, or there was nothing to store.
     pub verdict: Option<Verdict>,
 }
@@ -45,6 +49,7 @@ impl Gathering {
             since: Instant::now(),
             flush: false,
             waiting: None,
+            logged: None,
         }
     }
 
@@ -85,7 +90,8 @@ impl Gathering {
             None => count(settings.raw, signal, body)?,
         };
         if rows == 0 {
-            return Ok(Receipt { taken, verdict: None });
+            let (stored, verdict) = (false, None);
+            return Ok(Receipt { taken, stored, verdict });
         }
         if settings.raw {
             self.content.raw.push((signal, body.to_vec()));
@@ -95,11 +101,28 @@ impl Gathering {
         self.received += body.len();
         self.oldest = self.oldest.min(arrival);
         let verdict = wait.then(|| self.waiting.get_or_insert_with(|| watch::Sender::new(None)).subscribe());
-        Ok(Receipt { taken, verdict })
+        let stored = true;
+        Ok(Receipt { taken, stored, verdict })
     }
 
-    pub fn deliver(self, held: Held) -> Delivery {
-        Delivery::new(self.content, self.rows, self.received, self.oldest, self.waiting, held)
+    /// The request that was added last is in the log.
+    pub fn include(&mut self, range: Range) {
+        self.logged = Some(Range::extended(self.logged, range));
+    }
+
+    /// Where its requests lie in the log.
+    pub fn logged(&self) -> Option<Range> {
+        self.logged
+    }
+
+    pub fn deliver(self, log: Option<&Arc<Log>>, held: Held) -> Delivery {
+        let size = Size {
+            rows: self.rows,
+            bytes: self.received,
+            oldest: self.oldest,
+        };
+        let logged = log.cloned().zip(self.logged);
+        Delivery::new(self.content, size, logged, self.waiting, held)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::delivery::{self, Verdict};
 use crate::gathering::not_stored;
 use crate::group::Taken;
 use crate::json::json_to_protobuf;
-use crate::lane::Lane;
+use crate::lane::{Acknowledge, Lane};
 use crate::meters::{Meters, Transport};
 use crate::refusal::Refusal;
 use crate::wire::{Signal, count_items};
@@ -59,13 +59,12 @@ impl Encoding {
 pub struct Intake {
     lanes: [Vec<Arc<Lane>>; Signal::ALL.len()],
     clock: Arc<Clock>,
-    /// Answer when the data is stored, not when it is in memory.
-    wait: bool,
+    acknowledge: Acknowledge,
     pub meters: Meters,
 }
 
 impl Intake {
-    pub fn new(mut lanes: [Vec<Arc<Lane>>; Signal::ALL.len()], clock: Arc<Clock>, wait: bool) -> Self {
+    pub fn new(mut lanes: [Vec<Arc<Lane>>; Signal::ALL.len()], clock: Arc<Clock>, acknowledge: Acknowledge) -> Self {
         for lanes in &mut lanes {
             // What reads a request most closely comes first, so that a bad one is refused before any lane has it.
             lanes.sort_by_key(|lane| !lane.decodes());
@@ -73,7 +72,7 @@ impl Intake {
         Self {
             lanes,
             clock,
-            wait,
+            acknowledge,
             meters: Meters::default(),
         }
     }
@@ -86,13 +85,13 @@ impl Intake {
     /// Waits until no lane of the signal is nearly full.
     pub async fn room(&self, signal: Signal) {
         for lane in &self.lanes[signal as usize] {
-            lane.nearly_full().await;
+            lane.nearly_full(self.acknowledge).await;
         }
     }
 
     /// Whether nobody has to wait for room.
     pub fn has_room(&self, signal: Signal) -> bool {
-        !self.lanes[signal as usize].iter().any(|lane| lane.is_nearly_full())
+        !self.lanes[signal as usize].iter().any(|lane| lane.is_nearly_full(self.acknowledge))
     }
 
     /// Gives one request (protobuf, decompressed) of a tenant to all lanes of its signal. The caller waits for the verdicts, without the body.
@@ -113,12 +112,12 @@ impl Intake {
         let lanes = &self.lanes[signal as usize];
         if lanes.len() > 1 {
             // One lane taking what another refuses would be sent again, and stored twice by the first.
-            lanes.iter().try_for_each(|lane| lane.has_room(body.len()))?;
+            lanes.iter().try_for_each(|lane| lane.has_room(body.len(), self.acknowledge))?;
         }
         let mut best: Option<Taken> = None;
         let mut verdicts = Vec::new();
         for lane in lanes {
-            let receipt = lane.put(signal, body, arrival, tenant, self.wait)?;
+            let receipt = lane.put(signal, body, arrival, tenant, self.acknowledge)?;
             verdicts.extend(receipt.verdict);
             if best.as_ref().is_none_or(|best| receipt.taken.rejected < best.rejected) {
                 best = Some(receipt.taken);

@@ -2,23 +2,42 @@
 //!
 //! A group is cut when someone waits for it and it is due, or when it is full. So while the one before is being stored it grows with the
 //! load, and a trace that arrives in many requests is touched once. Memory is bounded in bytes: when what was not stored yet holds
-//! `queue_bytes`, senders wait a while, then they are told "later".
+//! `queue_bytes`, senders wait a while, then they are told "later", or their requests lie in the log until there is room (`behind`).
+
+mod behind;
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use crate::delivery::{Delivery, Held, Room};
 use crate::gathering::{Gathering, Receipt};
 use crate::lift::Plan;
+use crate::log::Log;
 use crate::refusal::Refusal;
 use crate::texts::Texts;
 use crate::wire::Signal;
+use behind::Behind;
 
 /// After how many seconds a sender may try again.
 pub const RETRY_SECONDS: f64 = 1.0;
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// When a sender is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acknowledge {
+    /// Decoded, in memory.
+    #[default]
+    Received,
+    /// Safe in the log.
+    Durable,
+    /// Stored.
+    Committed,
+}
 
 pub struct Settings {
     pub flush_interval: Duration,
@@ -29,6 +48,8 @@ pub struct Settings {
     pub decode: Option<Decoding>,
     /// Keep the serialised requests.
     pub raw: bool,
+    /// Where requests are made safe.
+    pub log: Option<Arc<Log>>,
 }
 
 pub struct Decoding {
@@ -50,21 +71,32 @@ struct Queue {
     closed: bool,
     /// Who waits for a group has something else to do.
     woken: bool,
+    /// What the log has that is not in memory.
+    behind: Option<Behind>,
 }
 
 pub struct Load {
     pub bytes: usize,
     pub rows: usize,
     pub capacity: usize,
+    /// Whether there is more in the log.
+    pub behind: bool,
 }
 
 impl Lane {
     pub fn new(settings: Settings) -> Self {
+        let backlog = settings.log.as_ref().and_then(|log| log.backlog());
+        let queue = Queue {
+            behind: backlog.map(Behind::new),
+            ..Queue::default()
+        };
+        let room = Room::default();
+        room.moved();
         Self {
             settings,
-            queue: Mutex::default(),
+            queue: Mutex::new(queue),
             due: Condvar::new(),
-            room: Arc::default(),
+            room: Arc::new(room),
         }
     }
 
@@ -73,17 +105,17 @@ impl Lane {
     }
 
     /// Whether a request of `bytes` would be taken now; Err says why not.
-    pub fn has_room(&self, bytes: usize) -> Result<(), Refusal> {
-        self.check_room(&self.lock(), bytes)
+    pub fn has_room(&self, bytes: usize, acknowledge: Acknowledge) -> Result<(), Refusal> {
+        self.check_room(&self.lock(), bytes, self.log(acknowledge))
     }
 
     /// Waits while the queue is nearly full. The rest of it is for requests that are on their way: those who waited together come together.
-    pub async fn nearly_full(&self) {
+    pub async fn nearly_full(&self, acknowledge: Acknowledge) {
         loop {
             let given_back = self.room.given_back.notified();
             tokio::pin!(given_back);
             given_back.as_mut().enable(); // from here on no bell is missed
-            if !self.is_nearly_full() {
+            if !self.is_nearly_full(acknowledge) {
                 return;
             }
             given_back.await;
@@ -91,21 +123,39 @@ impl Lane {
     }
 
     /// Whether a request should wait before it is read. A closed lane has nothing to wait for: it says so.
-    pub fn is_nearly_full(&self) -> bool {
+    pub fn is_nearly_full(&self, acknowledge: Acknowledge) -> bool {
         let queue = self.lock();
-        !queue.closed && self.held(&queue) > self.settings.queue_bytes / 4 * 3
+        match self.log(acknowledge) {
+            _ if queue.closed => false,
+            Some(log) if queue.behind.is_some() => log.is_nearly_full(),
+            _ => self.held(&queue) > self.settings.queue_bytes / 4 * 3,
+        }
     }
 
-    /// Takes one request, all or nothing. With `wait` the receipt has the outcome of the group.
-    pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, tenant: &str, wait: bool) -> Result<Receipt, Refusal> {
+    /// Takes one request, all or nothing. The receipt has what its sender waits for.
+    pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, tenant: &str, acknowledge: Acknowledge) -> Result<Receipt, Refusal> {
+        let log = self.log(acknowledge);
         let mut queue = self.lock();
-        self.check_room(&queue, body.len())?;
+        self.check_room(&queue, body.len(), log)?;
+        if let Some(log) = log
+            && self.falls_behind(&mut queue, log, body.len())
+        {
+            return self.put_aside(&mut queue, log, signal, body, arrival, tenant);
+        }
         let mut gathering = match queue.gathering.take() {
             Some(gathering) => gathering,
             None => Gathering::begin(&self.settings),
         };
         let first = gathering.rows() == 0;
-        let receipt = gathering.take(&self.settings, signal, body, arrival, tenant, wait);
+        let wait = acknowledge != Acknowledge::Received && log.is_none();
+        let mut receipt = gathering.take(&self.settings, signal, body, arrival, tenant, wait);
+        if let (Some(log), Ok(receipt)) = (log, &mut receipt)
+            && receipt.stored
+        {
+            let (range, verdict) = log.append(signal, tenant, body, arrival);
+            gathering.include(range);
+            receipt.verdict = Some(verdict);
+        }
         self.put_back(&mut queue, gathering, first);
         receipt
     }
@@ -118,6 +168,14 @@ impl Lane {
             let now = Instant::now();
             if let Some(gathering) = self.take_due(&mut queue, now) {
                 return Some(gathering);
+            }
+            if queue.behind.is_some() {
+                let (mut back, delivery) = self.catch_up(queue);
+                if delivery.is_some() || std::mem::take(&mut back.woken) || Instant::now() >= deadline {
+                    return delivery;
+                }
+                queue = back;
+                continue;
             }
             if std::mem::take(&mut queue.woken) || queue.closed || now >= deadline {
                 return None;
@@ -155,7 +213,13 @@ impl Lane {
             bytes: self.held(&queue),
             rows: queue.cut.iter().chain(&queue.gathering).map(Gathering::rows).sum(),
             capacity: self.settings.queue_bytes,
+            behind: queue.behind.is_some(),
         }
+    }
+
+    /// The log that makes requests safe which are acknowledged in this way.
+    fn log(&self, acknowledge: Acknowledge) -> Option<&Arc<Log>> {
+        self.settings.log.as_ref().filter(|_| acknowledge == Acknowledge::Durable)
     }
 
     /// Keeps the group to which a request was added, in the queue if it is full, and wakes who waits for it.
@@ -165,14 +229,32 @@ impl Lane {
             return;
         }
         if gathering.bytes() >= self.settings.flush_bytes {
-            self.room.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
-            queue.cut.push_back(gathering);
+            self.cut(queue, gathering);
             self.due.notify_all();
             return;
         }
         queue.gathering = Some(gathering);
         if first || rows >= self.settings.flush_rows {
             self.due.notify_all();
+        }
+    }
+
+    /// Nothing is added to this group any more.
+    fn cut(&self, queue: &mut Queue, gathering: Gathering) {
+        self.close_group(&gathering);
+        queue.cut.push_back(gathering);
+    }
+
+    fn close_group(&self, gathering: &Gathering) {
+        self.hold(gathering);
+        if let (Some(log), Some(range)) = (&self.settings.log, gathering.logged()) {
+            log.cut(range);
+        }
+    }
+
+    fn hold(&self, gathering: &Gathering) {
+        if self.room.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed) == 0 {
+            self.room.moved(); // what was idle is not stuck
         }
     }
 
@@ -184,23 +266,32 @@ impl Lane {
                 let gathering = queue
                     .gathering
                     .take_if(|gathering| closed || now >= gathering.due(&self.settings))?;
-                self.room.uncommitted.fetch_add(gathering.bytes(), Ordering::Relaxed);
+                self.close_group(&gathering);
                 gathering
             }
         };
-        let held = Held::new(gathering.bytes(), &self.room);
-        Some(gathering.deliver(held))
+        Some(self.deliver(gathering))
     }
 
-    fn check_room(&self, queue: &Queue, bytes: usize) -> Result<(), Refusal> {
+    fn deliver(&self, gathering: Gathering) -> Delivery {
+        let held = Held::new(gathering.bytes(), &self.room);
+        gathering.deliver(self.settings.log.as_ref(), held)
+    }
+
+    fn check_room(&self, queue: &Queue, bytes: usize, log: Option<&Arc<Log>>) -> Result<(), Refusal> {
         if queue.closed {
             return Err(Refusal::later("the collector is stopping", RETRY_SECONDS));
         }
-        let held = self.held(queue);
-        if held > 0 && held.saturating_add(bytes) > self.settings.queue_bytes {
-            return Err(Refusal::later("the queue is full", RETRY_SECONDS));
+        match log {
+            Some(log) => log.has_room(bytes), // what memory has no room for lies there
+            None if self.is_full(queue, bytes) => Err(Refusal::later("the queue is full", RETRY_SECONDS)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn is_full(&self, queue: &Queue, bytes: usize) -> bool {
+        let held = self.held(queue);
+        held > 0 && held.saturating_add(bytes) > self.settings.queue_bytes
     }
 
     fn held(&self, queue: &Queue) -> usize {

@@ -15,6 +15,7 @@ pub mod json;
 pub mod keyring;
 pub mod lane;
 pub mod lift;
+pub mod log;
 mod logs;
 mod maps;
 pub mod meters;

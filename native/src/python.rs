@@ -9,6 +9,7 @@ mod delivery;
 mod facts;
 mod keyring;
 mod lane;
+mod log;
 mod many;
 mod search;
 mod server;
@@ -29,6 +30,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<delivery::Delivery>()?;
     module.add_class::<keyring::Keyring>()?;
     module.add_class::<lane::Lane>()?;
+    module.add_class::<log::Log>()?;
     module.add_class::<server::Server>()?;
     module.add_class::<shelf::Shelf>()?;
     module.add_class::<slots::Slots>()?;

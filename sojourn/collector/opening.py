@@ -6,12 +6,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from sojourn.collector.dead_letters import DeadLetters
 from sojourn.collector.memory import leave_pandas_out
 from sojourn.collector.paths import Outlet, Path, Step
 from sojourn.collector.pipeline import Lane
+from sojourn.collector.write_ahead import open_log
 from sojourn.component import Process
 
 if TYPE_CHECKING:
+    from sojourn import _native
     from sojourn.collector.service import Service
     from sojourn.storage.history import History
 
@@ -60,7 +63,20 @@ class Opening:
         }
         service = self._service
         name = "+".join(self._pipelines)
-        return Lane(name, self._queue(), paths, service.host.clock, service.trouble, service.meters, service.persistence, service.tick)
+        log = self._log(name)
+        queue = self._queue(log)
+        letters = DeadLetters(service.host.data_dir)
+        meters, persistence = service.meters, service.persistence
+        return Lane(name, queue, paths, service.host.clock, service.trouble, meters, persistence, service.tick, letters, log)
+
+    def _log(self, name: str) -> _native.Log | None:
+        description = self._service.description
+        receivers = {id_ for pipeline in self._pipelines.values() for id_ in pipeline.receivers}
+        wanted = any(description.receivers[id_].durable(self._service.host) for id_ in receivers)
+        log = open_log(self._service.host.data_dir, name, description.service.write_ahead_log.max_size, wanted)
+        if log is not None:
+            self._stack.callback(log.close)
+        return log
 
     def _open_processors(self) -> dict[str, Step]:
         if not self._processors:
@@ -85,7 +101,7 @@ class Opening:
                 return history
         return None
 
-    def _queue(self) -> Any:
+    def _queue(self, log: _native.Log | None) -> Any:
         from sojourn import _native
 
         settings = self._service.description.service
@@ -100,6 +116,7 @@ class Opening:
             queue_bytes=settings.queue_bytes or waiting,
             decode=self.decode,
             raw=self._raw,
+            log=log,
         )
 
     def _lift(self) -> str:

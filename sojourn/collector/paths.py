@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sojourn.component import FORGET, Batch, Export, Process, Raw
@@ -67,6 +68,22 @@ def rank(parcel: Parcel) -> int:
 
 def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
     return [(outlet, batch) for batch in batches for outlet in path.outlets if outlet.takes(batch)]
+
+
+def told_apart(parcels: Iterable[Parcel], token: str | None) -> list[Parcel]:
+    """The same batches, each with a token of its own that is the same whenever the group is `token`."""
+    if token is None:
+        return list(parcels)
+    counts: Counter[tuple[str, str]] = Counter()
+    return [(outlet, _told_apart(outlet, batch, token, counts)) for outlet, batch in parcels]
+
+
+def _told_apart(outlet: Outlet, batch: Batch | Raw, token: str, counts: Counter[tuple[str, str]]) -> Batch | Raw:
+    if isinstance(batch, Raw):
+        return batch
+    number = counts[outlet.id, batch.table]
+    counts[outlet.id, batch.table] += 1
+    return replace(batch, token=f"{token}-{batch.table}" + (f".{number}" if number else ""))
 
 
 def decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:

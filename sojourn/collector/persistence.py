@@ -24,7 +24,11 @@ MAX_SURPRISES: Final = 5
 
 
 class GivenUp(Exception):
-    """The collector stops, or a component fails again and again: this group is not brought to its end."""
+    """The collector stops: this group is not brought to its end."""
+
+
+class Surprised(Exception):
+    """A component fails again and again, as nobody foresaw, and perhaps only with this data."""
 
 
 class Persistence:
@@ -41,10 +45,14 @@ class Persistence:
         self._deadline = min(self._deadline, time.monotonic() + within)
         self._stopping.set()
 
+    def expired(self) -> bool:
+        """Whether the time is over that a stopping collector has."""
+        return time.monotonic() >= self._deadline
+
     def attempt(self, where: Callable[[], str], action: Callable[[], T], undo: Callable[[], None] = lambda: None) -> T:
         """The result of `action`, repeated until it succeeds; `undo` is called before each repetition, `where` names who failed.
 
-        Raises Rejected as `action` does, and GivenUp.
+        Raises Rejected as `action` does, Surprised, and GivenUp.
         """
         wait, surprises = FIRST_WAIT, 0
         while True:
@@ -59,7 +67,7 @@ class Persistence:
                 surprises += 1
                 self.tell(where(), error)
                 if surprises == MAX_SURPRISES:
-                    raise GivenUp(f"{where()}: failed {surprises} times: {type(error).__name__}: {error}") from error
+                    raise Surprised(f"{where()}: failed {surprises} times: {type(error).__name__}: {error}") from error
                 pause = wait
             undo()
             self._meters.add("sojourn_lane_retries_total", component=where())

@@ -1,7 +1,8 @@
 """A lane at work: one thread that takes a group, sends it through the processors, stores it, and only then commits it.
 
-Whatever goes wrong, a group ends in one of three ways: committed, refused for good ("never": it can never be stored) or refused for now
-("later": the collector stops, or a component fails again and again). It is never dropped in silence.
+Whatever goes wrong, a group ends in one of three ways: committed (rows that can never be stored are in the dead letters then), refused
+for good ("never": it is forwarded as it came, and is not taken) or refused for now ("later": the collector stops). It is never dropped in
+silence.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 from sojourn.collector import memory
 from sojourn.collector.asking import Desk
+from sojourn.collector.dead_letters import DeadLetters
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
-from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows
-from sojourn.collector.persistence import GivenUp, Persistence
+from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows, told_apart
+from sojourn.collector.persistence import GivenUp, Persistence, Surprised
+from sojourn.collector.sifting import Part, Sifting, size
 from sojourn.component import Batch, Clock, Raw
 from sojourn.errors import Rejected, Unavailable
 
@@ -32,6 +35,8 @@ _ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
 TICK: Final = 1.0
 TIDY: Final = 5.0
 """Seconds after the first group until free memory is given back: it costs page faults, each over a microsecond."""
+PATIENCE: Final = 2.0
+"""Seconds to wait until the log has written that the requests in hand are a group, before they are stored as one."""
 COME_AGAIN: Final = 5.0
 """Seconds after which a sender whose data was given up may try again."""
 
@@ -50,6 +55,10 @@ class Lane:
     persistence: Persistence
     interval: float = TICK
     """Seconds between ticks."""
+    letters: DeadLetters = field(default_factory=lambda: DeadLetters(None))
+    """Where rows go that can never be stored."""
+    log: _native.Log | None = None
+    """Where requests are safe until they are stored."""
     oldest: int | None = None
     """Arrival of the oldest request in the group that is in hand, ns since 1970."""
     rounds: int = 0
@@ -58,6 +67,8 @@ class Lane:
     stored: int = 0
     lost: int = 0
     """How many rows of groups were committed, and how many were given up."""
+    kept: bool = False
+    """The collector stops, and the log keeps what could not be stored in time."""
     _at: str = ""
     """The component that is at work."""
     _overdue: set[str] = field(default_factory=set)
@@ -106,7 +117,8 @@ class Lane:
     def stats(self) -> dict[str, float]:
         """Samples for /metrics."""
         queue = self.queue.stats()
-        return {
+        logged = self.log.stats() if self.log is not None else {}
+        return logged | {
             "otelcol_exporter_queue_size": queue.get("queued_bytes", 0.0),
             "otelcol_exporter_queue_capacity": queue.get("capacity_bytes", 0.0),
             "sojourn_lane_queued_rows": queue.get("queued_rows", 0.0),
@@ -116,7 +128,7 @@ class Lane:
     def idle(self) -> bool:
         """Nothing waits and nothing is on its way."""
         stats = self.queue.stats()
-        return not stats["queued_rows"] and not stats["queued_bytes"]
+        return not stats["queued_rows"] and not stats["queued_bytes"] and not stats.get("behind")
 
     def oldest_seconds(self) -> float:
         oldest = self.oldest
@@ -142,13 +154,21 @@ class Lane:
                     self._tick()
                     self._tidy()
                     self._due = time.monotonic() + self.interval
-                if delivery is None and self._closed.is_set():
+                if self._closed.is_set() and self._ended(delivery):
                     self._tick()  # what waits for its second look gets it now: after a restart nobody would remember it
                     return
             except Exception as error:
                 log.exception("lane %s: failed unexpectedly: this is a defect, please report it", self.name)
                 self.health.trouble(f"lanes::{self.name}", f"{type(error).__name__}: {error}", fatal=True)
                 time.sleep(0.1)
+
+    def _ended(self, delivery: _native.Delivery | None) -> bool:
+        """Whether a closed lane has nothing left to do, or no time to do it."""
+        behind = bool(self.queue.stats().get("behind"))
+        if behind and self.persistence.expired():
+            self.kept = True
+            return not self.queue.stats()["queued_rows"]
+        return delivery is None and not behind
 
     def _tidy(self) -> None:
         """Let go of code that the last groups did not run and, now and then, of what they left free in pieces."""
@@ -164,22 +184,31 @@ class Lane:
         self._soiled = self._soiled or begin
         self.oldest = delivery.oldest
         try:
-            self._store(self._through(delivery))
+            self._bring(delivery)
         except Rejected as error:
             self._fail(delivery, str(error), None)
+        except Surprised as error:
+            self._fail(delivery, str(error), None if delivery.logged else COME_AGAIN)
         except GivenUp as error:
-            self._fail(delivery, str(error), COME_AGAIN)
+            self._give_up(delivery, str(error))
         except BaseException:
             self._fail(delivery, "the collector failed", COME_AGAIN)
             raise
         else:
-            self._committed()
             delivery.commit()
-            self.stored += delivery.rows
         finally:
             self.oldest = None
             self._turn()
         self.meters.took("sojourn_lane_group_seconds", time.monotonic() - begin, lane=self.name)
+
+    def _give_up(self, delivery: _native.Delivery, message: str) -> None:
+        if not delivery.logged:
+            self._fail(delivery, message, COME_AGAIN)
+            return
+        self._discard()
+        self.kept = True
+        log.warning("lane %s: %d rows stay in the write-ahead log for the next start: %s", self.name, delivery.rows, message)
+        delivery.refuse(message, COME_AGAIN)
 
     def _fail(self, delivery: _native.Delivery, message: str, retry_after: float | None) -> None:
         self._discard()
@@ -193,11 +222,46 @@ class Lane:
             self.rounds += 1
             self._turned.notify_all()
 
-    def _through(self, delivery: _native.Delivery) -> list[Parcel]:
+    def _bring(self, delivery: _native.Delivery) -> None:
+        """Store a group; if some of its rows can never be stored, all the others."""
+        incoming, requests, token = list(decoded(delivery, self.paths)), list(raw(delivery, self.paths)), None
+        try:
+            parcels = self._through(incoming)
+            token = delivery.token(PATIENCE)
+            self._store(told_apart(sorted([*requests, *parcels], key=rank), token))
+        except (Rejected, Surprised) as error:
+            if not incoming:
+                raise
+            self._discard()
+            self._sift(incoming, token, error)
+        else:
+            self._committed()
+            self.stored += delivery.rows
+
+    def _sift(self, incoming: Part, token: str | None, reason: Exception) -> None:
+        """Store what can be stored. Raises the reason if that is nothing, and nothing of it is in the dead letters."""
+        insist = partial(self.persistence.attempt, lambda: f"lanes::{self.name}")
+        sifting = Sifting(self.name, self._store_part, self.letters, insist)
+        sifting.sift(incoming, token, reason)
+        if sifting.lost == size(incoming):
+            raise reason
+        self.stored += size(incoming) - sifting.bad
+        self.lost += sifting.lost
+        self.meters.add("sojourn_lane_dead_rows_total", sifting.bad - sifting.lost, lane=self.name)
+        self.meters.add("sojourn_lane_given_up_rows_total", sifting.lost, lane=self.name)
+
+    def _store_part(self, part: Part, token: str | None) -> None:
+        try:
+            self._store(told_apart(self._through(part), token))
+        except BaseException:
+            self._discard()
+            raise
+        self._committed()
+
+    def _through(self, incoming: Part) -> list[Parcel]:
         """What has to be stored after all processors, in the order of the tables."""
-        incoming = list(decoded(delivery, self.paths))
         produced = self.persistence.attempt(lambda: self._at, lambda: self._processed(incoming), self._discard)
-        return sorted([*raw(delivery, self.paths), *produced], key=rank)
+        return sorted(produced, key=rank)
 
     def _processed(self, incoming: Iterable[tuple[Path, Batch]]) -> list[Parcel]:
         out = [parcel for path, batch in incoming for parcel in addressed(path, self._chain(path.steps, [batch]))]
@@ -236,7 +300,7 @@ class Lane:
             if parcel[0].id not in rejected and (error := self._export(parcel)):
                 rejected[parcel[0].id] = error
         if rejected:
-            raise Rejected("; ".join(map(str, rejected.values())))
+            raise Rejected("; ".join(map(str, rejected.values())), any(error.of_rows for error in rejected.values()))
 
     def _side_by_side(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -250,11 +314,11 @@ class Lane:
         begin = time.monotonic()
         try:
             self.persistence.attempt(lambda: where, partial(outlet.export.export, batch))
-        except (Rejected, GivenUp) as error:
+        except (Rejected, Surprised, GivenUp) as error:
             self._count("send_failed", outlet, batch)
-            if isinstance(error, GivenUp):
+            if not isinstance(error, Rejected):
                 raise
-            return Rejected(f"{where}: {error}")
+            return Rejected(f"{where}: {error}", error.of_rows)
         self.persistence.well(where)
         self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
         self._count("sent", outlet, batch)
@@ -288,7 +352,7 @@ class Lane:
             return
         try:
             self._store(sorted(parcels, key=rank))
-        except (Rejected, GivenUp) as error:
+        except (Rejected, Surprised, GivenUp) as error:
             self._discard()
             log.error("lane %s: what was due is not stored: %s", self.name, error)
         else:
@@ -304,7 +368,7 @@ class Lane:
             self._store(sorted(parcels, key=rank))
         except Exception as error:
             self._discard()
-            outcome.set_exception(Unavailable(str(error)) if isinstance(error, GivenUp) else error)
+            outcome.set_exception(Unavailable(str(error)) if isinstance(error, (GivenUp, Surprised)) else error)
         else:
             self._committed()
             outcome.set_result(None)

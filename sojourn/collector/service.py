@@ -19,6 +19,7 @@ from sojourn.collector.meters import Meters
 from sojourn.collector.opening import Opening
 from sojourn.collector.persistence import Persistence
 from sojourn.collector.pipeline import TICK, Lane
+from sojourn.collector.write_ahead import amount, move_old_logs
 from sojourn.component import Authenticator, Clock, Component, Host
 from sojourn.config.model import Description, Kind
 from sojourn.errors import ConfigError, SojournError, Unavailable
@@ -32,6 +33,10 @@ log = logging.getLogger(__name__)
 
 class Unfinished(SojournError):
     """The collector stopped before everything was dealt with; threads are still at work."""
+
+    def __init__(self, message: str, lost: bool) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 class Service:
@@ -102,6 +107,8 @@ class Service:
         for lane in self.lanes:
             self.meters.ask(lane.stats, lane=lane.name)
             lane.start()
+        queues = {lane.name: {signal: [lane.queue] for signal in lane.paths} for lane in self.lanes}
+        move_old_logs(self.host.data_dir, queues, settings.write_ahead_log.max_size)
         self._open_receivers(stack)
         self._warn_of_strangers()
         memory.collect_rarely()
@@ -186,12 +193,20 @@ class Service:
         deadline = time.monotonic() + allowed + 2.0
         for lane in self.lanes:
             lane.close()
-        late = [lane.name for lane in self.lanes if not lane.join(max(0.0, deadline - time.monotonic()))]
-        if late:
-            raise Unfinished(f"service::shutdown_timeout: {', '.join(late)}: did not end in time: what was not written is lost")
+        late = [lane for lane in self.lanes if not lane.join(max(0.0, deadline - time.monotonic()))]
         if self.trouble.state == "stopping":
             stored, lost = (after - before for after, before in zip(self._rows(), self._before, strict=True))
-            log.info("stopped: %d rows were written while stopping, %d were given up", stored, lost)
+            log.info("stopped: %d rows were written while stopping, %d were given up%s", stored, lost, self._left())
+        if late:
+            names, lost = ", ".join(lane.name for lane in late), any(lane.log is None for lane in late)
+            fate = "what was not written is lost" if lost else "what was not written stays in the write-ahead log"
+            raise Unfinished(f"service::shutdown_timeout: {names}: did not end in time: {fate}", lost)
+
+    def _left(self) -> str:
+        """What the logs keep for the next start, in words."""
+        logs = [lane.log.stats() for lane in self.lanes if lane.log is not None]
+        requests, size = (sum(stats[name] for stats in logs) for name in ("sojourn_log_requests", "sojourn_log_bytes"))
+        return f", {amount(requests, size)} stay in the write-ahead log for the next start" if requests else ""
 
     def _rows(self) -> tuple[int, int]:
         return sum(lane.stored for lane in self.lanes), sum(lane.lost for lane in self.lanes)

@@ -42,9 +42,9 @@ def run(description: Description, beside: Callable[[Service], AbstractContextMan
             announce(service)
             stop.wait()
     except Unfinished as error:
-        log.error("%s", error)
+        log.log(logging.ERROR if error.lost else logging.WARNING, "%s", error)
         logging.shutdown()
-        os._exit(1)  # a thread hangs in a database that does not answer: nothing would end it
+        os._exit(1 if error.lost else 0)  # a thread hangs in a database that does not answer: nothing would end it
     return 0
 
 
@@ -77,7 +77,7 @@ def _on_signals() -> threading.Event:
         if not stop.is_set():
             first = time.monotonic()
         elif time.monotonic() - first > ONE_WISH:
-            os.write(2, b"sojourn: stopped at once: what was not written is lost\n")
+            os.write(2, b"sojourn: stopped at once: what is in no log and not written is lost\n")
             os._exit(1)
         stop.set()
 

@@ -20,6 +20,7 @@ def check(description: Description) -> list[Problem]:
         *(problem for id_, pipeline in description.service.pipelines.items() for problem in _pipeline(description, id_, pipeline)),
         *_none(description),
         *_lanes(description),
+        *_logs(description),
         *_databases(description),
         *_receivers_of_alerts(description),
         *_authenticators(description),
@@ -63,6 +64,16 @@ def _authenticators(description: Description) -> Iterator[Problem]:
                     known = f"there is {', '.join(running)}" if running else "there is none: add one such as bearer"
                     message = f"{asked} is no authenticator among service::extensions: {known}"
                     yield _problem(description, (kind, id_, *path, "authenticator"), message)
+
+
+def _logs(description: Description) -> Iterator[Problem]:
+    if description.service.data_dir is not None:
+        return
+    used = {id_ for pipeline in description.service.pipelines.values() for id_ in pipeline.receivers}
+    for id_, receiver in description.receivers.items():
+        if id_ in used and getattr(receiver, "acknowledge", None) == "durable":
+            message = "durable needs a directory for the write-ahead log: set service::data_dir, or choose received or committed"
+            yield _problem(description, ("receivers", id_, "acknowledge"), message)
 
 
 def _extensions(description: Description) -> Iterator[Problem]:

@@ -69,11 +69,18 @@ class Telemetry(Component):
     """What the collector tells about itself in words."""
 
 
+class WriteAheadLog(Component):
+    max_size: Size = Field(default=2 << 30, ge=1 << 20, le=1 << 40)
+    """How much one lane may hold on the disk that is not yet stored, for example 10GiB. When it is full, senders are told to come again
+    later."""
+
+
 class ServiceSettings(Component):
     """The collector itself: where it keeps things, how it gathers data, which pipelines and extensions run."""
 
     data_dir: Path | None = None
-    """The directory that belongs to this collector: lock, name, embedded database. One process at a time. Made if it is not there."""
+    """The directory that belongs to this collector: lock, name, write-ahead log, embedded database. One process at
+    a time. Made if it is not there."""
     collector: str | None = Field(default=None, min_length=1, max_length=256)
     """This collector's stable name, stored with every row, for example gateway-1. Else one is made up and kept in data_dir."""
     extensions: tuple[str, ...] = ()
@@ -90,8 +97,10 @@ class ServiceSettings(Component):
     queue_bytes: Size | None = Field(default=None, ge=1024)
     """Memory for data of one lane that is not yet written, for example 256MiB. When it is full, senders are told to come again later. If it
     is not given: 192MiB, or 32MiB into the embedded database."""
+    write_ahead_log: WriteAheadLog = WriteAheadLog()
+    """Where requests are kept, in data_dir, from the answer to their sender until they are stored (`acknowledge: durable`)."""
     shutdown_timeout: Duration = Field(default=30.0, le=3600)
-    """How long a stopping collector tries to write what it has taken, for example 30s."""
+    """How long a stopping collector tries to write what it has taken, for example 30s. What is in the write-ahead log then stays there."""
     telemetry: Telemetry = Telemetry()
     """What the collector tells about itself."""
 

@@ -117,6 +117,8 @@ class Clickhouse(Exporter):
         from sojourn.storage.history import History
 
         with self.stores_in(host) as database:
+            # Processors ask before the first insert: if the database came up late, it has no tables yet.
+            database.when_missing = lambda: Inserting(self, database, host.collector).prepare(again=True)
             yield History(database, round(self.retention * 1e9))
 
 
@@ -172,7 +174,8 @@ class Inserting:
         self._forget(attempt)
 
     def _first(self, batch: Batch) -> _Attempt:
-        return _Attempt(batch, f"{self.collector}/{self._run}-{next(self._numbers)}-{batch.table}", time.monotonic())
+        token = batch.token or f"{self.collector}/{self._run}-{next(self._numbers)}-{batch.table}"
+        return _Attempt(batch, token, time.monotonic())
 
     def _forget(self, attempt: _Attempt) -> None:
         with self._lock:
@@ -186,7 +189,7 @@ class Inserting:
         elapsed = time.monotonic() - attempt.since
         if not rules.enabled or (rules.max_elapsed_time and elapsed + pause > rules.max_elapsed_time):
             self._forget(attempt)
-            raise Rejected(f"given up after {elapsed:.0f} s: {error}") from error
+            raise Rejected(f"given up after {elapsed:.0f} s: {error}", of_rows=False) from error
         raise Unavailable(str(error), max(error.retry_after, pause * random.uniform(0.75, 1.25))) from error
 
     def _insert(self, attempt: _Attempt) -> None:

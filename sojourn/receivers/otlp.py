@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sojourn.component import Component, Host, Receiver
@@ -143,8 +143,9 @@ class Otlp(Receiver):
 
     protocols: Protocols
     """What is listened on: grpc, http or both."""
-    acknowledge: Literal["received", "committed"] = "received"
-    """When a sender is answered: `received` once the data is decoded and in memory, `committed` once it is stored."""
+    acknowledge: Literal["durable", "committed", "received"] | None = None
+    """When a sender is answered: `durable` once the request is in the write-ahead log (needs service::data_dir), `committed` once it is
+    stored, `received` once it is decoded and in memory. If it is not given: durable where there is a data_dir, else received."""
     auth: Auth | None = None
     """Who may send, over either protocol; what a sender sends belongs to the tenant of its credential. Without it anybody may."""
     max_request_size: Size = Field(default=64 * _MIB, gt=0, le=1024 * _MIB)
@@ -161,15 +162,6 @@ class Otlp(Receiver):
     """How long a connection may be silent."""
     workers: int = Field(default=1, gt=0, le=64)
     """Threads that read, decode and answer. One takes more than a hundred thousand requests a second."""
-
-    @field_validator("acknowledge", mode="before")
-    @classmethod
-    def _no_log_yet(cls, value: object) -> object:
-        if value == "durable":
-            raise PydanticCustomError(
-                "durable", "durable needs the write-ahead log, which does not exist yet: choose received (in memory) or committed (stored)"
-            )
-        return value
 
     def open(self, host: Host, lanes: dict[str, list[_native.Lane]]) -> AbstractContextManager[Running]:
         return _running(self, host, lanes)
@@ -199,12 +191,19 @@ class Otlp(Receiver):
         protocols = (self.protocols.grpc, self.protocols.http)
         return [file for protocol in protocols if protocol is not None and protocol.tls for file in protocol.tls.files()]
 
-    def settings(self) -> dict[str, object]:
+    def durable(self, host: Host) -> bool:
+        return self.acknowledges(host.data_dir) == "durable"
+
+    def acknowledges(self, data_dir: Path | None) -> str:
+        """When senders are answered in a collector with this data directory."""
+        return self.acknowledge or ("received" if data_dir is None else "durable")
+
+    def settings(self, data_dir: Path | None = None) -> dict[str, object]:
         """What the native server is told."""
         return {
             "grpc": self.protocols.grpc and self.protocols.grpc.settings(),
             "http": self.protocols.http and self.protocols.http.settings(),
-            "acknowledge": self.acknowledge,
+            "acknowledge": self.acknowledges(data_dir),
             "max_request_bytes": self.max_request_size,
             "workers": self.workers,
             "limits": {
@@ -253,7 +252,7 @@ def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]])
     _make_room(description.max_connections)
     try:
         with without_preempting():
-            return _native.Server(json.dumps(description.settings()), lanes, host.clock, description.keyrings(host))
+            return _native.Server(json.dumps(description.settings(host.data_dir)), lanes, host.clock, description.keyrings(host))
     except OSError as error:
         if not error.filename:  # it has not come to listening
             raise SojournError(f"tls: {error.strerror}: check the path, and who may read it") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ from sojourn.errors import Unavailable
 from sojourn.storage import embedded
 from sojourn.storage.address import Address
 from sojourn.storage.embedded import Inserter
-from sojourn.storage.failures import told
+from sojourn.storage.failures import MISSING, code_of, told
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,8 @@ class Database:
         """`timeout` in seconds bounds every request to a server, and every statement that reads."""
         self.address = address
         self.timeout = timeout
+        self.when_missing: Callable[[], None] | None = None
+        """Makes the tables, when a question finds that there are none: a server that came up late."""
         self._local = threading.local()
         self._lock = threading.Lock()
         self._clients: list[Client] = []
@@ -165,7 +167,14 @@ class Database:
         try:
             return bytes(self.client().raw_query(bounded, parameters=dict(parameters or {})))
         except ClickHouseError as error:
-            raise told(error, str(self.address)) from error
+            if code_of(error) not in MISSING or (make := self.when_missing) is None:
+                raise told(error, str(self.address)) from error
+        self.when_missing = None
+        try:
+            make()
+            return self._read(sql, form, parameters, settings)
+        finally:
+            self.when_missing = make
 
     def _warn_of_garbage(self, sql: str) -> None:
         if str(self.address) not in _warned:

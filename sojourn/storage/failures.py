@@ -17,6 +17,8 @@ PASSING: Final = frozenset(
 """Timeouts, network, memory, too many parts or queries, read-only replicas, Keeper."""
 MISSING: Final = frozenset({60, 81})
 """Somebody dropped the table or the database: the schema has to be applied again."""
+_OTHER: Final = frozenset({10, 16, 47, 115})
+"""A column or setting is missing: the table is not ours, or of another version. No row is to blame."""
 _CODE: Final = re.compile(r"\bCode: (\d{1,5})\b")
 _PERSON: Final = frozenset({164, 192, 193, 194, 497, 516})
 
@@ -31,6 +33,8 @@ def told(error: Exception, where: str) -> SojournError:
         return Unavailable(f"{where}: cannot do it now: {text}")
     if code in _PERSON:
         return Unavailable(f"{where}: refuses us: check username, password and grants: {text}", 10.0)
+    if code in _OTHER:
+        return Unavailable(f"{where}: the tables are not as they should be: see `sojourn schema`: {text}", 10.0)
     if code in MISSING:
         return Unavailable(f"{where}: a table is missing: {text}")
     return Rejected(f"{where}: cannot take this data: {text}")

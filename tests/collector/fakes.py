@@ -53,6 +53,11 @@ class Group:
     def raw(self) -> list[tuple[str, bytes]]:
         return list(self._raw)
 
+    logged = False
+
+    def token(self, patience: float) -> str | None:
+        return None
+
     def commit(self) -> None:
         self.outcome.append("committed")
 

@@ -106,14 +106,14 @@ def test_unavailable_processor_starts_the_group_anew() -> None:
 
 def test_rejected_group_is_refused_for_good_and_told(caplog: pytest.LogCaptureFixture) -> None:
     """Senders hear 'never', the loss is an ERROR and a count, and the next group passes."""
-    step, sink = Spy(), Spy(failures=[Rejected("no such column")])
+    step, sink = Spy(), Spy(failures=[Rejected("no such column")] * 3)  # the group, and each row alone
     with Bench({"a": step}, {"sink": sink}) as bench:
         refused = bench.send(Group("x", "y"))
         assert refused.outcome == [("refused", "exporters::sink: no such column", None)]
         assert step.told[-1] == "discard"
         assert bench.send(Group("z")).outcome == ["committed"]
         assert bench.meters.samples()['sojourn_lane_given_up_rows_total{lane="traces"}'] == 2
-        assert bench.meters.samples()['otelcol_exporter_send_failed_spans_total{exporter="sink"}'] == 2
+        assert bench.meters.samples()['otelcol_exporter_send_failed_spans_total{exporter="sink"}'] == 4
     assert "2 rows are not stored: exporters::sink: no such column" in caplog.text
 
 

@@ -161,7 +161,7 @@ def test_room_comes_back_when_a_group_is_settled(end: str) -> None:
         group.refuse("no", 1.0)
     else:
         del group
-    assert lane.stats() == {"queued_bytes": 0, "queued_rows": 0, "capacity_bytes": 2500}
+    assert lane.stats() == {"queued_bytes": 0, "queued_rows": 0, "capacity_bytes": 2500, "behind": 0}
     push(lane, body)
 
 

@@ -146,7 +146,7 @@ def test_an_address_in_use_is_an_error_of_the_constructor() -> None:
     assert refused.value.filename == endpoint
 
 
-@pytest.mark.parametrize("settings", ["", "{", "[]", '{"grcp": {}}', '{"http": {"endpoint": 5}}', '{"acknowledge": "durable"}'])
+@pytest.mark.parametrize("settings", ["", "{", "[]", '{"grcp": {}}', '{"http": {"endpoint": 5}}', '{"acknowledge": "always"}'])
 def test_wrong_settings_are_a_value_error(settings: str) -> None:
     """Settings are checked; an unknown key is an error."""
     with pytest.raises(ValueError, match="line 1"):

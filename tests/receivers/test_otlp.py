@@ -127,7 +127,6 @@ def test_endpoints_of_all_kinds(endpoint: str) -> None:
         ({"protocols": {"grcp": {}}}, "grcp"),
         ({"protocols": {"grpc": {"endpoint": "4317"}}}, "host:port"),
         ({"protocols": {"grpc": {"transport": "unix"}}}, "tcp"),
-        ({"acknowledge": "durable"}, "write-ahead log"),
         ({"acknowledge": "always"}, "received"),
         ({"max_request_size": "64 bananas"}, "size"),
         ({"read_timeout": 60}, "duration"),
@@ -144,10 +143,11 @@ def test_mistakes_are_told(settings: dict[str, Any], word: str) -> None:
         described(**settings)
 
 
-def test_durable_says_what_to_choose_instead() -> None:
-    """The write-ahead log does not exist yet."""
-    with pytest.raises(ValidationError, match=r"choose received .* or committed"):
-        described(acknowledge="durable")
+def test_durable_is_the_default_where_there_is_a_directory(tmp_path: Path) -> None:
+    """What is promised without being asked needs a place to keep it."""
+    assert described().settings(tmp_path)["acknowledge"] == "durable"
+    assert described().settings(None)["acknowledge"] == "received"
+    assert described(acknowledge="received").settings(tmp_path)["acknowledge"] == "received"
 
 
 def test_everything_the_collector_calls_by_name() -> None:

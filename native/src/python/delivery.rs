@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::arrow::Arrow;
+use super::lane::seconds;
 use crate::delivery;
 use crate::group::Group;
 use crate::refusal::Refusal;
@@ -32,6 +33,11 @@ impl Delivery {
         self.0.oldest
     }
 
+    #[getter]
+    fn logged(&self) -> bool {
+        self.0.is_logged()
+    }
+
     fn traces(&self, py: Python<'_>) -> PyResult<Option<Arrow>> {
         let records = py.detach(|| self.0.take(Group::traces).transpose()).map_err(unfinished)?;
         Ok(records.flatten().map(Arrow::from))
@@ -50,6 +56,12 @@ impl Delivery {
 
     fn raw<'py>(&self, py: Python<'py>) -> Vec<(&'static str, Bound<'py, PyBytes>)> {
         self.0.raw(|signal, body| (signal.name(), PyBytes::new(py, body)))
+    }
+
+    /// What the inserts of this group are told apart by.
+    fn token(&self, py: Python<'_>, patience: f64) -> PyResult<Option<String>> {
+        let patience = seconds(patience)?;
+        Ok(py.detach(|| self.0.token(patience)))
     }
 
     fn commit(&self, py: Python<'_>) -> PyResult<()> {

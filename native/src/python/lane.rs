@@ -9,9 +9,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use super::delivery::Delivery;
+use super::log::Log;
 use super::texts::Texts;
+use crate::delivery;
 use crate::intake::Encoding;
-use crate::lane::{self, Decoding, Settings};
+use crate::lane::{self, Acknowledge, Decoding, Settings};
 use crate::lift::Plan;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
@@ -22,7 +24,7 @@ pub struct Lane(pub Arc<lane::Lane>);
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (*, texts, lift, flush_interval, flush_rows, flush_bytes, queue_bytes, decode=true, raw=false))]
+    #[pyo3(signature = (*, texts, lift, flush_interval, flush_rows, flush_bytes, queue_bytes, decode=true, raw=false, log=None))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
         texts: Option<&Texts>,
@@ -33,6 +35,7 @@ impl Lane {
         queue_bytes: usize,
         decode: bool,
         raw: bool,
+        log: Option<&Log>,
     ) -> PyResult<Self> {
         let decode = match (decode, texts) {
             (false, _) => None,
@@ -50,6 +53,7 @@ impl Lane {
             queue_bytes,
             decode,
             raw,
+            log: log.map(|log| Arc::clone(&log.0)),
         }))))
     }
 
@@ -58,8 +62,18 @@ impl Lane {
         Ok(py.detach(|| self.0.next(timeout)).map(Delivery))
     }
 
-    #[pyo3(signature = (signal, body, content_type, arrival, tenant=""))]
-    fn push(&self, py: Python<'_>, signal: &str, body: PyBackedBytes, content_type: &str, arrival: i64, tenant: &str) -> PyResult<()> {
+    #[pyo3(signature = (signal, body, content_type, arrival, tenant="", durable=false))]
+    #[allow(clippy::too_many_arguments)] // what a request is, and Python itself
+    fn push(
+        &self,
+        py: Python<'_>,
+        signal: &str,
+        body: PyBackedBytes,
+        content_type: &str,
+        arrival: i64,
+        tenant: &str,
+        durable: bool,
+    ) -> PyResult<()> {
         let signal = signal_named(signal)?;
         let encoding = Encoding::of(content_type).ok_or_else(|| {
             PyValueError::new_err(format!(
@@ -70,9 +84,10 @@ impl Lane {
         })?;
         py.detach(|| {
             let body = encoding.to_protobuf(signal, &body)?;
-            self.0.put(signal, &body, arrival, tenant, false)
+            let acknowledge = if durable { Acknowledge::Durable } else { Acknowledge::Received };
+            let receipt = self.0.put(signal, &body, arrival, tenant, acknowledge)?;
+            receipt.verdict.map_or(Ok(()), delivery::wait)
         })
-        .map(|_| ())
         .map_err(|refusal| match refusal {
             Refusal::Later { .. } => PyBlockingIOError::new_err(refusal.to_string()),
             _ => PyValueError::new_err(refusal.to_string()),
@@ -97,6 +112,7 @@ impl Lane {
             ("queued_bytes", load.bytes as f64),
             ("queued_rows", load.rows as f64),
             ("capacity_bytes", load.capacity as f64),
+            ("behind", f64::from(u8::from(load.behind))),
         ])
     }
 }

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::keyring::Keyring;
 use super::lane::{Lane, seconds, signal_named};
 use crate::intake::Intake;
-use crate::server::settings::{Acknowledge, Settings};
+use crate::server::settings::Settings;
 use crate::server::{self, Keyrings};
 
 #[pyclass(frozen, module = "sojourn._native")]
@@ -38,7 +38,7 @@ impl Server {
             grpc: of("grpc"),
             http: of("http"),
         };
-        let intake = Intake::new(by_signal, Arc::clone(&clock.0), settings.acknowledge == Acknowledge::Committed);
+        let intake = Intake::new(by_signal, Arc::clone(&clock.0), settings.acknowledge);
         py.detach(|| server::Server::start(settings, intake, keyrings))
             .map(Self)
             .map_err(|failed| {

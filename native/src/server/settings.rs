@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::lane::Acknowledge;
 use crate::wire::Signal;
 
 #[derive(Debug, Deserialize)]
@@ -50,16 +51,6 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(600),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Acknowledge {
-    /// Decoded, in memory.
-    #[default]
-    Received,
-    /// Stored.
-    Committed,
 }
 
 /// Files in PEM.
