@@ -1,4 +1,4 @@
-# make run | demo | test | lint | format | laws | docs | pictures | bench | clean
+# make run | demo | test | lint | format | laws | torture | docs | pictures | bench | clean
 #
 # Everything is set up on the way: .venv, the tools, the native core in release mode. Stamps in .venv/.stamps remember what was done, so
 # that a second `make run` starts at once and a change rebuilds only what depends on it.
@@ -22,7 +22,7 @@ endif
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint format laws docs pictures bench clean check-cargo check-rust check-python check-tests
+.PHONY: run demo test lint format laws torture docs pictures bench clean check-cargo check-rust check-python check-tests
 .DEFAULT_GOAL := run
 
 run: $(STAMPS)/package
@@ -51,6 +51,10 @@ check-tests: $(STAMPS)/dev
 # The property tests of the session rules, with many more examples than `make test` takes the time for.
 laws: $(STAMPS)/dev
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -m laws $(ARGS)
+
+# Kills collectors and databases at random moments and looks whether everything that was acknowledged is there once: about an hour.
+torture: $(STAMPS)/dev
+	$(BIN)/python -m tests.torture --rounds 1000 $(ARGS)
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff check --fix .
