@@ -190,10 +190,14 @@ class Memory:
         self.staged.append(Aside(keys.take(which), until, [part(came, where(came.session == number)) for number in which.tolist()]))
 
     def _waited(self, keys: U64) -> Pile:
-        """The rows of these sessions that waited."""
-        if not self._waiting:
+        """The rows of these sessions that waited, or were set aside since the last commit: with that, they wait no longer."""
+        asides = [staged for staged in self.staged if isinstance(staged, Aside)]
+        if not self._waiting and not asides:
             return pile()
         found = [(number, one) for number, key in enumerate(keys.tolist()) for one in self._waiting.get(key, ())]
+        place = {key: number for number, key in enumerate(keys.tolist())} if asides else {}
+        for aside in asides:
+            found += [(place[key], one) for key, one in zip(aside.keys.tolist(), aside.piles, strict=True) if key in place]
         return pile(*(Pile(one.rows, np.full(len(one.rows), number), one.facets, one.row) for number, one in found))
 
     def sought(self, names: pa.RecordBatch) -> Touched:

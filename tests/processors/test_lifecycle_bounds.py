@@ -119,6 +119,26 @@ def test_what_waits_is_folded_when_it_is_a_good_part_of_the_session(monkeypatch:
     same_as_the_oracle(world, *told)
 
 
+def test_what_was_set_aside_is_not_lost_when_the_session_is_folded_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as when somebody renames it just then."""
+    from sojourn.processors import remembering
+    from sojourn.sessions.names import name_columns
+
+    monkeypatch.setattr(remembering, "LARGE", 10)
+    world = World()
+    told = [trace(number, arrival=0) for number in range(20)]
+    world.feed(*told)
+    told.append(trace(99, arrival=0))
+    batches = world.told(told[-1])
+    batches += world.process._settle(world.process._memory.sought(name_columns([""], [""], ["s"])), NOW)
+    world.commit(batches)
+    same_as_the_oracle(world, *told)
+    told.append(trace(100, arrival=0))
+    world.clock.time = NOW + 2 * SECOND
+    world.feed(told[-1])
+    same_as_the_oracle(world, *told)
+
+
 def test_a_group_that_came_to_nothing_leaves_nothing_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     from sojourn.processors import remembering
 
