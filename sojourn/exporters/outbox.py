@@ -18,7 +18,7 @@ from typing import Any, Final
 log = logging.getLogger(__name__)
 Message = dict[str, Any]
 _TIDY: Final = 1 << 20
-"""Bytes of the journal from which on it is written anew when nothing more waits than is in the last half of it."""
+"""Bytes by which the journal grows beyond twice what it was when it was written anew, until that is done again."""
 
 
 class Outbox:
@@ -31,6 +31,8 @@ class Outbox:
         self._closed = False
         self._file: int | None = None
         self._broken = False
+        self._tidied = 0
+        """Bytes of the journal when it was written anew."""
         self.refused = 0
         """Messages for which there was no room."""
         if path is not None:
@@ -62,7 +64,7 @@ class Outbox:
             for _ in range(count):
                 self._waiting.popleft()
             self._write(f"-{count}\n")
-            if self._file is not None and (not self._waiting or os.lseek(self._file, 0, os.SEEK_CUR) > _TIDY * (1 + len(self._waiting))):
+            if self._file is not None and (not self._waiting or os.fstat(self._file).st_size > 2 * self._tidied + _TIDY):
                 self._rewrite()
 
     def pause(self, seconds: float) -> None:
@@ -99,6 +101,7 @@ class Outbox:
             if self._file is not None:
                 os.close(self._file)
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._tidied = os.fstat(self._file).st_size
         except OSError as error:
             self._fails(error)
 

@@ -240,6 +240,17 @@ def test_the_outbox_survives_the_death_of_its_process_at_any_byte(tmp_path: Path
     assert path.read_bytes() == b"", "nothing is kept of what is done"
 
 
+def test_the_outbox_stays_small_where_something_always_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sojourn.exporters.outbox._TIDY", 1000)
+    outbox = Outbox(tmp_path / "outbox.jsonl", 100)
+    outbox.put([message(number) for number in range(10)])
+    for number in range(10, 500):
+        outbox.put([message(number)])
+        outbox.done(1)
+        assert (tmp_path / "outbox.jsonl").stat().st_size < 3000
+    assert [each["id"] for each in Outbox(tmp_path / "outbox.jsonl", 100).front(100, 0)] == [str(number) for number in range(490, 500)]
+
+
 def test_rubbish_in_the_outbox_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "outbox.jsonl"
     path.write_bytes(b'+{"id":"1"}\n+{]\n\xff\n-x\n+3\n+{"id":"2"}\n')
