@@ -58,7 +58,7 @@ def _tables() -> Iterator[str]:
         yield from ("| column | type | meaning |", "| --- | --- | --- |")
         yield from (f"| `{column.name}` | `{column.type}` | {_cell(column.meaning)} |" for column in table.columns)
     yield from ("", "## Flags", "", "Names of the bits of `Flags` that the views show.", "")
-    yield from (f"- `{name}`" for name, bit in schema.FLAGS.items() if bit >= 1 << 16)
+    yield from (f"- `{name}`: {meaning}" for name, meaning in schema.FLAG_MEANINGS.items())
 
 
 def _cell(text: str) -> str:

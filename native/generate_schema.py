@@ -54,6 +54,9 @@ def _facets() -> Iterator[str]:
     yield from (f"    pub const {name.upper()}: u32 = {code};" for name, code in schema.FACETS.items())
     yield "}"
     yield ""
+    yield "/// Facets whose value is a number, not the hash of a text."
+    yield f"pub const NUMBERS: [u32; {len(schema.NUMBERS)}] = [{', '.join(map(str, schema.NUMBERS))}];"
+    yield ""
 
 
 def _kinds() -> Iterator[str]:

@@ -52,6 +52,7 @@ _TOLD = (  # what a span or log record says of a call, as the rules of sessions 
     ("ReasoningTokens", "UInt32", "of the output: reasoning", "T64, ZSTD(1)"),
     ("CostPico", "Int64", "cost it reports, or computed from prices, in 10^-12 US dollars, -1 if unknown", "T64, ZSTD(1)"),
     ("CostSource", "UInt8", "0 none, 1 reported by the producer, 2 computed from prices"),
+    ("TimeToFirstTokenNs", "UInt64", "from the start of the call to its first token, ns; 0 if not told", "T64, ZSTD(1)"),
     ("Input", "String", "preview of the input, at most 500 code points"),
     ("Output", "String", "preview of the output, at most 500 code points"),
     ("Facets.What", "Array(UInt8)", "what each facet is: see FACETS"),
@@ -250,6 +251,7 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "session_start": 1 << 7,  # marks: the session begins here, or ended before (facet previous_id)
     "session_end": 1 << 8,  # … ends here
     "traceless": 1 << 10,  # a record without a trace id: it belongs to a log trace
+    "cache_beside": 1 << 11,  # its input leaves cached tokens out, by the key that tells them (settled by `session`)
     "only_marks": 1 << 9,  # a trace row that says nothing but marks: no activity
     "bad_time": 1 << 16,
     "clock_skew": 1 << 17,
@@ -269,6 +271,24 @@ FLAGS = {  # bits of FACT.flags, otel_traces.Flags and otel_logs.Flags; the uppe
     "over_duration": 1 << 30,
 }
 
+FLAG_MEANINGS = {
+    "activity_after_end": "Activity went on after the session had been ended.",
+    "bad_time": "A span's time was impossible and was clamped.",
+    "clock_skew": "A sender's clock runs ahead.",
+    "conflicting_ids": "Some traces name more than one session.",
+    "cycle": "Spans name each other as parents; the loop was cut.",
+    "late_data": "Data came after the session had ended for good.",
+    "limited": "More came than is kept.",
+    "over_cost": "The cost limit is exceeded.",
+    "over_duration": "The duration limit is exceeded.",
+    "over_tokens": "The token limit is exceeded.",
+    "over_traces": "The limit of traces is exceeded.",
+    "told_twice": "Some calls were told more than once and are counted once.",
+    "truncated": "A long value was cut.",
+    "truncated_id": "The session id was too long and was shortened.",
+    "unpriced": "Some calls have no known price: the cost is of the others.",
+}
+
 MOST_TRACES = 200_000
 """Rows of one session that are counted, the first by their start; a session that has so many is flagged `limited`. They take 100 MB."""
 
@@ -278,6 +298,7 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "session_name": 3,  # value
     "prompt_name": 4,  # value: a name to fall back on
     "previous_id": 5,  # value: the id of the session that a session.start continues; at: when (also a note)
+    "gap": 7,  # what names the session of a trace without an id: key an attribute of `gap_attributes`, value its text
     "mark": 6,  # a session.start or session.end that a span has as event or attribute: key its name, value its time in ns since 1970
     # notes of a trace in a session (Notes of session_trace_rows)
     "prompt": 8,  # value: the text of a user's prompt; at, span: its time and digest; key: the last time of a record of the row before it
@@ -285,12 +306,22 @@ FACETS = {  # what a facet row says about its span, or (from `service` on) about
     "continued_mark": 10,  # at: a session that continues this one began at this time
     "telling": 11,  # value: a service that tells its calls in log records; key: TELLING bits
     "muted": 12,  # value: a service part of whose telling is left out of this row, because its records tell it; key: TELLING bits
+    # numbers, in `value` itself where others have the hash of a text
+    "score": 13,  # of a span or record: key its name, value in 10^-9. Of a trace: at their sum, span their number
+    "score_count": 14,  # key a name, value how many scores of that name are summed up in the one score of the span
+    "measure": 15,  # of a span: key its name, value the integer. Of a trace: at the value, span how it comes about (MEASURES)
     "service": 16,
     "model": 17,
     "provider": 18,
     "tool": 19,
     "other_id": 20,
 }
+
+NUMBERS = tuple(FACETS[what] for what in ("score", "score_count", "measure"))
+"""Facets whose value is a number."""
+
+MEASURES = ("sum", "min", "max")
+"""How the integers of spans become a measure; the index is the code."""
 
 TELLING = {  # what a service tells in log records in a session, so that something else of it does not count there
     "calls": 1,  # calls in records without a trace id, or own events: its spans are no calls
@@ -364,6 +395,13 @@ _SETS = (
     ("Tools", f"Array({CODE})", "names of the tools"),
     ("Tags", "Array(String)", "tags"),
 )
+_OWN_NUMBERS = (
+    ("Scores.Name", f"Array({CODE})", "names of the scores"),
+    ("Scores.Count", "Array(UInt64)", "how many there are of each name"),
+    ("Scores.Sum", "Array(Int64)", "their sum, in 10^-9"),
+    ("Measures.Name", f"Array({CODE})", "names of the measures of the configuration"),
+    ("Measures.Value", "Array(Int64)", "their sum, least or greatest value"),
+)
 _REPLACED = (
     ("Collector", CODE, "the collector that wrote the row last"),
     ("Version", "UInt64", "microseconds since 1970, strictly increasing: the greatest row counts"),
@@ -401,6 +439,8 @@ SESSION_TRACE_ROWS = Table(
         ("Metadata.Value", "Array(String)", "latest value of each"),
         ("Metadata.At", "Array(Int64)", "start of the span that told it, ns since 1970"),
         ("Metadata.Span", "Array(UInt64)", "its span id as a number"),
+        *_OWN_NUMBERS,
+        ("Measures.How", "Array(UInt8)", "how each comes about: see MEASURES"),
         ("Flags", "UInt32", "bits: see FLAGS"),
         ("Input", "String", "preview of the input, at most 500 code points"),
         ("Output", "String", "preview of the output, at most 500 code points"),
@@ -436,6 +476,7 @@ _SESSION = (
     ("Status", CODE, "ok, or error if a turn is"),
     ("Flags", f"Array({CODE})", "flags, sorted"),
     ("Metadata", "Map(String, String)", "latest value of each key"),
+    *_OWN_NUMBERS,
     ("FirstTrace", "String", "trace id of the first turn: its Input is the session's FirstInput"),
     ("LastTrace", "String", "trace id of the last turn: its Output is the session's LastOutput"),
     ("LogRecords", "UInt64", "log records", "T64, ZSTD(1)"),

@@ -14,7 +14,7 @@ from sojourn.component import Batch, Component, Host, Processor
 from sojourn.config.manual import keys, purpose, submodels
 from sojourn.config.model import KINDS, Kind, ServiceSettings
 from sojourn.errors import ConfigError
-from sojourn.sessions.attributes import lift_plan
+from sojourn.sessions.lifting import lift_plan
 from sojourn.testing import at, request, span
 
 

@@ -12,7 +12,7 @@ use read::{Lists, Texted, integers};
 
 use crate::logs::sent;
 use crate::parts::{list, rows_of};
-use crate::schema::{Facet, Fact, KINDS, NO_KIND};
+use crate::schema::{Facet, Fact, KINDS, NO_KIND, NUMBERS};
 use crate::texts::{Open, Texts};
 
 /// `_fact` and `_facets` of the rows. The error names the column that is missing or of a wrong type.
@@ -173,10 +173,12 @@ fn facets(records: &RecordBatch, texts: &mut Open<'_>) -> Result<(Vec<u8>, Vec<i
         return Err("columns Facets.*: their lists differ in length".to_string());
     }
     let codes = what.integers()?;
-    let (keys, values) = (keys.texts()?.hashes(texts), values.texts()?.hashes(texts));
+    let (keys, values) = (keys.texts()?.hashes(texts), values.texts()?);
+    let numbers: Vec<Option<i64>> = codes.iter().enumerate().map(|(at, &what)| number(what, values.get(at))).collect();
+    let values = values.hashes(texts);
     let mut packed = Vec::with_capacity(codes.len() * Facet::SIZE);
-    for ((what, key), value) in codes.into_iter().zip(keys).zip(values) {
-        let what = what as u32;
+    for (((what, key), hash), number) in codes.into_iter().zip(keys).zip(values).zip(numbers) {
+        let (what, value) = (what as u32, number.map_or(hash, |number| number as u64));
         packed.extend_from_slice(
             &Facet {
                 what,
@@ -188,4 +190,15 @@ fn facets(records: &RecordBatch, texts: &mut Open<'_>) -> Result<(Vec<u8>, Vec<i
         );
     }
     Ok((packed, what.ends))
+}
+
+/// The value of a facet that is a number; None for the others.
+fn number(what: i64, text: &[u8]) -> Option<i64> {
+    let is_number = NUMBERS.iter().any(|&known| i64::from(known) == what);
+    is_number.then(|| {
+        std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
+    })
 }

@@ -59,6 +59,7 @@ pub fn batch(columns: Columns) -> Result<RecordBatch, ArrowError> {
         Arc::new(UInt32Array::from(facts.reasoning)),
         Arc::new(Int64Array::from(facts.cost)),
         Arc::new(UInt8Array::from(facts.cost_source)),
+        Arc::new(UInt64Array::from(columns.first_tokens)),
         columns.inputs.finish()?,
         columns.outputs.finish()?,
         what,

@@ -43,6 +43,7 @@ pub struct Group {
 pub struct Columns {
     pub facts: Vec<Fact>,
     pub totals: Vec<i64>,
+    pub first_tokens: Vec<u64>,
     pub tenants: Tenants,
     pub traces: Traces,
     pub states: Text,
@@ -184,6 +185,7 @@ impl Columns {
         Self {
             facts: Vec::new(),
             totals: Vec::new(),
+            first_tokens: Vec::new(),
             tenants: Tenants::default(),
             traces: Traces::default(),
             states: Text::default(),
@@ -278,6 +280,7 @@ impl Columns {
     fn truncate(&mut self, mark: &Mark) {
         self.facts.truncate(mark.rows);
         self.totals.truncate(mark.rows);
+        self.first_tokens.truncate(mark.rows);
         self.tenants.truncate(mark.tenants);
         self.traces.truncate(mark.traces);
         self.states.truncate(mark.rows);

@@ -4,17 +4,22 @@
 //! key dictionary), and that number leads to what to do with it, so lifting hashes nothing.
 
 pub mod clean;
+mod first;
 mod found;
 mod inside;
+pub mod numbers;
 mod parse;
 mod reading;
 pub mod records;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use clean::Placeholders;
+use first::Timing;
 use hashbrown::HashMap;
+use numbers::Kept;
 use records::Record;
 
 use crate::values::AnyValue;
@@ -76,6 +81,12 @@ pub enum Use {
         user: bool,
     },
     Output,
+    /// Time to first token; index into `Plan::timings`.
+    FirstToken(u16),
+    ScoreName,
+    ScoreValue,
+    /// Index into `Plan::kept`.
+    Kept(u16),
     Tags,
     /// The key without its first bytes is a metadata key.
     Metadata {
@@ -120,6 +131,9 @@ struct Numbered {
 /// How the names of scopes begin, and what stands before the names of their events.
 type Prefix = (Box<[u8]>, Box<[u8]>);
 
+/// A name, and the keys of a resource that may say it.
+pub type Gap = (Box<[u8]>, Vec<Box<[u8]>>);
+
 /// An attribute key of an event, and its use.
 pub type EventUse = (Box<[u8]>, Entry);
 
@@ -140,6 +154,10 @@ pub struct Plan {
     /// Events whose names begin so tell a call of a model, if their operation is one.
     generic_calls: Box<[u8]>,
     paths: Vec<Box<str>>,
+    timings: Vec<Timing>,
+    kept: Vec<Kept>,
+    /// Places of the keys by which cached tokens are told beside the input; empty where there are none.
+    beside: [Range<u32>; COUNT_SLOTS],
     kinds: Vec<Vec<(Box<[u8]>, u8)>>,
     never_model: Vec<Box<[u8]>>,
     agent_names: Vec<Box<[u8]>>,
@@ -152,6 +170,8 @@ pub struct Plan {
     generic_parts: HashSet<Box<[u8]>>,
     generic_last: HashSet<Box<[u8]>>,
     pub resource_session: Vec<Vec<u8>>,
+    /// What to look for on the resource where a span does not say it: name, and keys in order.
+    pub resource_gaps: Vec<Gap>,
 }
 
 impl Plan {
@@ -174,6 +194,12 @@ impl Plan {
     /// What the plan wants of events of this name: keys of attributes, and what each is for.
     pub fn event(&self, name: &[u8]) -> &[EventUse] {
         self.events.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an event with these uses tells the time to the first token by its own time.
+    pub fn is_first_token(&self, uses: &[EventUse]) -> bool {
+        uses.iter()
+            .any(|(key, entry)| key.is_empty() && matches!(entry.what, Use::FirstToken(_)))
     }
 
     /// What log records of this event tell beside their attributes.
@@ -291,6 +317,7 @@ impl Reader {
             }),
             (Self::Records, Use::Text(TextSlot::User | TextSlot::SessionName | TextSlot::PromptName)) => None,
             (Self::Records, Use::Tags | Use::Metadata { .. } | Use::MetadataObject | Use::Ended) => None,
+            (Self::Records, Use::ScoreName | Use::ScoreValue | Use::Kept(_)) => None, // they tell scores by an event of that name
             (Self::Records, _) => Some(entry),
         }
     }

@@ -270,6 +270,14 @@ impl Facets {
         });
     }
 
+    /// A facet whose value is a number.
+    pub fn push_number(&mut self, what: u32, key: &[u8], value: i64) {
+        self.push(what, key, value.to_string().as_bytes());
+        if let Some(facet) = self.packed.last_mut() {
+            facet.value = value as u64;
+        }
+    }
+
     /// Ends the facets of a span.
     #[inline]
     pub fn end(&mut self) {

@@ -1,7 +1,7 @@
 //! Names, bits and packed rows of `sojourn/schema.py`. Written by `python native/generate_schema.py`; do not edit.
 
 /// The columns of `otel_traces` in order, all but `Collector`.
-pub const OTEL_TRACES: [&str; 47] = [
+pub const OTEL_TRACES: [&str; 48] = [
     "Timestamp",
     "TraceId",
     "SpanId",
@@ -41,6 +41,7 @@ pub const OTEL_TRACES: [&str; 47] = [
     "ReasoningTokens",
     "CostPico",
     "CostSource",
+    "TimeToFirstTokenNs",
     "Input",
     "Output",
     "Facets.What",
@@ -52,7 +53,7 @@ pub const OTEL_TRACES: [&str; 47] = [
 ];
 
 /// The columns of `otel_logs` in order, all but `Collector`.
-pub const OTEL_LOGS: [&str; 43] = [
+pub const OTEL_LOGS: [&str; 44] = [
     "Timestamp",
     "TraceId",
     "SpanId",
@@ -88,6 +89,7 @@ pub const OTEL_LOGS: [&str; 43] = [
     "ReasoningTokens",
     "CostPico",
     "CostSource",
+    "TimeToFirstTokenNs",
     "Input",
     "Output",
     "Facets.What",
@@ -281,6 +283,7 @@ pub mod flags {
     pub const SESSION_START: u32 = 1 << 7;
     pub const SESSION_END: u32 = 1 << 8;
     pub const TRACELESS: u32 = 1 << 10;
+    pub const CACHE_BESIDE: u32 = 1 << 11;
     pub const ONLY_MARKS: u32 = 1 << 9;
     pub const BAD_TIME: u32 = 1 << 16;
     pub const CLOCK_SKEW: u32 = 1 << 17;
@@ -306,18 +309,25 @@ pub mod facets {
     pub const SESSION_NAME: u32 = 3;
     pub const PROMPT_NAME: u32 = 4;
     pub const PREVIOUS_ID: u32 = 5;
+    pub const GAP: u32 = 7;
     pub const MARK: u32 = 6;
     pub const PROMPT: u32 = 8;
     pub const END_MARK: u32 = 9;
     pub const CONTINUED_MARK: u32 = 10;
     pub const TELLING: u32 = 11;
     pub const MUTED: u32 = 12;
+    pub const SCORE: u32 = 13;
+    pub const SCORE_COUNT: u32 = 14;
+    pub const MEASURE: u32 = 15;
     pub const SERVICE: u32 = 16;
     pub const MODEL: u32 = 17;
     pub const PROVIDER: u32 = 18;
     pub const TOOL: u32 = 19;
     pub const OTHER_ID: u32 = 20;
 }
+
+/// Facets whose value is a number, not the hash of a text.
+pub const NUMBERS: [u32; 3] = [13, 14, 15];
 
 /// Kinds of spans: the index is the code in `Fact::kind`.
 pub const KINDS: [&str; 11] = [

@@ -33,6 +33,8 @@ pub struct Owner {
     pub project_key: u32,
     /// Session id, and whether it was shortened.
     pub session: Option<(Vec<u8>, bool)>,
+    /// What may name the sessions of traces without an id, by name.
+    pub gaps: Vec<(Box<[u8]>, Vec<u8>)>,
     pub tenant: u32,
     /// Of its tenant and its attributes.
     pub digest: u64,
@@ -46,13 +48,16 @@ impl Owner {
         };
         names.resources.start();
         let mut text = Vec::new();
+        let mut gaps = Gaps::of(plan);
         each(message, 1, |pair| {
             let (key, value) = key_value(pair)?;
+            gaps.attribute(plan, key, &value);
             text.clear();
             owner.truncated |= write_value(&value, &mut text)?;
             owner.attribute(plan, &mut names, key, &value, &text);
             Ok(())
         })?;
+        owner.gaps = gaps.finish(plan);
         if let Project::Value(name) = &plan.project {
             owner.project = names.projects.intern(name.as_bytes());
         }
@@ -82,6 +87,36 @@ impl Owner {
             let id = plan.session_id(value).map(|(id, cut)| (id.into_owned(), cut));
             self.session = self.session.take().or(id);
         }
+    }
+}
+
+/// For each of `Plan::resource_gaps` the first key that is there, and its text.
+struct Gaps(Vec<Option<(usize, Vec<u8>)>>);
+
+impl Gaps {
+    fn of(plan: &Plan) -> Self {
+        Self(vec![None; plan.resource_gaps.len()])
+    }
+
+    fn attribute(&mut self, plan: &Plan, key: &[u8], value: &AnyValue<'_>) {
+        for (best, (_, keys)) in self.0.iter_mut().zip(&plan.resource_gaps) {
+            let Some(place) = keys.iter().position(|wanted| **wanted == *key) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(known, _)| place < *known)
+                && let Some(text) = clean::scalar(value).and_then(|text| plan.valid(text))
+            {
+                *best = Some((place, clean::cut_bytes(&text, 4096).to_vec()));
+            }
+        }
+    }
+
+    fn finish(self, plan: &Plan) -> Vec<(Box<[u8]>, Vec<u8>)> {
+        let names = plan.resource_gaps.iter().map(|(name, _)| name);
+        names
+            .zip(self.0)
+            .filter_map(|(name, found)| found.map(|(_, text)| (name.clone(), text)))
+            .collect()
     }
 }
 

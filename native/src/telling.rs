@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use crate::columns::Dict;
+use crate::lift::clean::cut_bytes;
+use crate::lift::numbers::Worth;
 use crate::lift::{CountSlot, Found, Plan, TextSlot};
 use crate::parts::Facets;
 use crate::schema::{Fact, facets, flags};
@@ -11,6 +13,8 @@ use crate::sources::Owner;
 /// `Fact::id_class` of what names no session.
 pub const NO_ID: u8 = 255;
 const RESOURCE_ID: u8 = 2;
+/// Bytes of a name of a score, and of a text that names a session.
+const MAX_NAME: usize = 4096;
 
 /// The session id that it names itself, else the one of its resource, and its class.
 pub fn session<'s, 'a: 's>(found: &mut Found<'a>, plan: &Plan, owner: &'s Owner) -> (Cow<'s, [u8]>, u8) {
@@ -61,12 +65,15 @@ impl Texts<'_> {
 }
 
 /// Tokens and cost as they are told.
-pub fn usage(found: &mut Found<'_>, fact: &mut Fact) {
+pub fn usage(found: &mut Found<'_>, plan: &Plan, fact: &mut Fact) {
     fact.input_tokens = found.count_in(CountSlot::Input);
     fact.output_tokens = found.count_in(CountSlot::Output);
     fact.cache_read = found.count_in(CountSlot::CacheRead);
     fact.cache_write = found.count_in(CountSlot::CacheWrite);
     fact.reasoning = found.count_in(CountSlot::Reasoning);
+    if (fact.cache_read | fact.cache_write) > 0 && found.cache_is_beside(plan) {
+        found.flag(flags::CACHE_BESIDE);
+    }
     fact.cost = found.cost_told();
     fact.cost_source = u8::from(fact.cost >= 0);
 }
@@ -81,6 +88,7 @@ pub fn used(fact: &Fact) -> u32 {
 pub fn facets(column: &mut Facets, found: &mut Found<'_>) {
     found.each_meta(|key, value| column.push(facets::METADATA, key, value));
     found.each_tag(|tag| column.push(facets::TAG, b"", tag));
+    numbers(column, found);
     for (slot, what) in [
         (TextSlot::SessionName, facets::SESSION_NAME),
         (TextSlot::PromptName, facets::PROMPT_NAME),
@@ -88,6 +96,32 @@ pub fn facets(column: &mut Facets, found: &mut Found<'_>) {
         let text = found.text_in(slot);
         if !text.is_empty() {
             column.push(what, b"", text);
+        }
+    }
+}
+
+/// Adds the scores of a row.
+pub fn numbers(column: &mut Facets, found: &mut Found<'_>) {
+    let full = found.scores.is_full();
+    found.flag(if full { flags::TRUNCATED } else { 0 });
+    found.scores.each(|name, sum, count| {
+        let name = cut_bytes(name, MAX_NAME);
+        column.push_number(facets::SCORE, name, sum);
+        if count > 1 {
+            column.push_number(facets::SCORE_COUNT, name, count);
+        }
+    });
+}
+
+/// Adds what the configuration asks for: measures, and what names the session of a trace without an id.
+pub fn asked(column: &mut Facets, found: &Found<'_>, plan: &Plan, owner: &Owner) {
+    found.each_kept(plan, |what, name, worth| match worth {
+        Worth::Text(text) => column.push(what, name, cut_bytes(text, MAX_NAME)),
+        Worth::Number(number) => column.push_number(what, name, *number),
+    });
+    for (name, text) in &owner.gaps {
+        if !found.knows(plan, name) {
+            column.push(facets::GAP, name, text);
         }
     }
 }

@@ -229,6 +229,9 @@ impl<'a> Request<'a, '_> {
         events.times.push(time);
         events.names.push(name);
         let (uses, mark) = (self.plan.event(name), self.plan.mark(name));
+        if self.plan.is_first_token(uses) {
+            self.found.first_event(time);
+        }
         if mark != 0 {
             self.found.flag(mark);
             self.marks.add(name, time);

@@ -120,13 +120,14 @@ class Opening:
         )
 
     def _lift(self) -> str:
-        """The plan after which attributes become columns: that of the first processor that has one."""
+        """The plan after which attributes become columns, from what all processors want of it."""
         if not self.decode:
             return "{}"
+        from sojourn.sessions.lifting import lift_plan
+
+        wanted: dict[str, Any] = {}
         for id_ in self._processors:
             lift = getattr(self._service.description.processors[id_], "lift", None)
             if callable(lift):
-                return str(lift())
-        from sojourn.sessions.attributes import lift_plan
-
-        return lift_plan()
+                wanted = lift() | wanted
+        return lift_plan(**wanted)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ import pyarrow as pa
 from sojourn.component import FORGET, Batch, Host
 from sojourn.processors.coming import Came, alone, of_traces, span_facets, together, traceless
 from sojourn.processors.recalling import Recall, Touched
-from sojourn.processors.session import METADATA_KEY
-from sojourn.schema import SESSION_MARKS
+from sojourn.schema import FLAGS, MEASURES, SESSION_MARKS
 from sojourn.sessions.cells import is_record, told_before
 from sojourn.sessions.columns import replace, settled_costs
 from sojourn.sessions.graves import Grave, marks_of, orders_of
@@ -70,10 +68,13 @@ class Staged:
     """Large traces that have waited and are folded now."""
     asked: list[bytes] = field(default_factory=list)
     """Traces that `lifecycle` asked for."""
+    conflicts: int = 0
+    """New spans whose session id lost against that of their trace."""
 
 
 class Fold:
-    def __init__(self, host: Host, prices: Prices, memory: int) -> None:
+    def __init__(self, host: Host, prices: Prices, memory: int, measures: Mapping[str, str] | None = None) -> None:
+        """`measures` tell by their names how they come about (`schema.MEASURES`)."""
         assert host.texts is not None
         self._texts, self._prices = host.texts, prices
         self._clock, self._versions = host.clock, Versions()
@@ -88,13 +89,17 @@ class Fold:
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
         self._missing = self._telling.missing
+        self.conflicts = 0
+        """Spans, since the start, whose session id lost against that of their trace."""
+        self._measures = measures or {}
+        names = hashes(host.texts, pa.array(list(self._measures), pa.string()))
+        self.measures: Mapping[int, int] = dict(zip(names.tolist(), map(MEASURES.index, self._measures.values()), strict=True))
         self._logs = Logs(host.texts, self._telling)
         self._keys: Keys = np.empty((0, 3), ">u8")
         """Of the traces that are folded now."""
 
     def take(self, records: pa.RecordBatch) -> pa.RecordBatch:
         """Take in new spans; gives the batch with their costs."""
-        self._missing = json.loads((records.schema.metadata or {}).get(METADATA_KEY, b'{"missing_id": "none", "gap_attributes": []}'))
         return self._take(records, records.column("TraceId"))
 
     def take_records(self, records: pa.RecordBatch) -> pa.RecordBatch:
@@ -185,6 +190,7 @@ class Fold:
             for key, block in staged.waiting.items():
                 self._waiting.setdefault(key, []).append(block)
             self._telling.answered(staged.asked)
+            self.conflicts += staged.conflicts
             if staged.kept is not None:
                 self._recall.put(staged.kept)
         self._staged.clear()
@@ -261,6 +267,7 @@ class Fold:
         news = np.logical_or.reduceat(groups.order >= touched.fresh, groups.first) | (before != folded.main)
         news |= touched.recalled.take(numbers)
         self._stage(touched.keys, folded, numbers, news)
+        self._staged[-1].conflicts = _conflicts(folded, touched.fresh)
         told = where(news.take(cells.trace) & (cells.session != 0) & ~self._late_for(touched, folded, numbers))
         gone, left_session = self._gone(touched, folded, numbers, before)
         if not len(told) and not len(gone):
@@ -316,7 +323,7 @@ class Fold:
     # what `lifecycle` asks (sessions.telling.Folding)
 
     def afresh(self, host: Host) -> Fold:
-        return Fold(host, self._prices, AMPLE)
+        return Fold(host, self._prices, AMPLE, self._measures)
 
     def next_version(self) -> int:
         self._restore()
@@ -336,10 +343,10 @@ class Fold:
         texts = [(text or "").rsplit("\0", 1)[-1] for text in look_up(self._texts, sessions).to_pylist()]
         return hashes(self._texts, pa.array(texts, pa.string()))
 
-    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index) -> None:
-        if self._missing["missing_id"] != "none" and not main.all():
+    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index, facets: Rows, told_by: Index) -> None:
+        if self._missing.rule != "none" and not main.all():
             keys = self._keys[groups.number.take(groups.first)]
-            name_missing(main, take(facts, np.maximum(top, 0)), keys, self._missing, self._texts)
+            name_missing(main, facts, top, keys, facets, told_by, self._missing, self._texts)
 
     def involves_records(self, main: U64, facts: Rows) -> bool:
         return self._logs.involved(main, facts)
@@ -358,6 +365,18 @@ class Fold:
                 kept.keys[changed], kept.session[changed], kept.spans[changed], take(facts, rows), counts[changed], take(facets, said)
             )
         self._staged.append(Staged(kept))
+
+
+def _conflicts(folded: Folded, fresh: int) -> int:
+    """How many new spans name another session than the one their trace is in."""
+    flagged = where(folded.traces["flags"] & FLAGS["conflicting_ids"])
+    if not len(flagged):
+        return 0
+    groups, facts = folded.groups, folded.facts
+    own, trace = facts["session"], np.zeros(groups.count, bool)
+    trace[folded.cells.trace.take(flagged)] = True
+    lost = (own != 0) & (own != folded.main.take(groups.member)) & ~is_record(facts) & (groups.order >= fresh)
+    return int((lost & trace.take(groups.member)).sum())
 
 
 def _facets_of(folded: Folded, told: Index, more: int) -> tuple[Rows, npt.NDArray[np.int64]]:

@@ -5,17 +5,16 @@ It holds no state. Which session a *trace* is in follows from all its spans, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sojourn.component import Batch, Host, Process, Processor
 
-METADATA_KEY = b"sojourn.missing_id"
-"""Where a batch of spans says what to do with traces that name no session (JSON: missing_id, gap_attributes)."""
+if TYPE_CHECKING:
+    from sojourn.sessions.missing import Missing
 
 
 class Project(BaseModel):
@@ -46,36 +45,41 @@ class Session(Processor):
     """What separates sessions with the same id, such as two applications that send to one collector."""
     missing_id: Literal["none", "trace", "gap"] = "none"
     """Traces that name no session: in none, each a session of its own, or grouped by `gap_attributes` and silence."""
-    gap_attributes: tuple[Literal["user", "service"], ...] = ("user", "service")
-    """What makes the session id with `missing_id: gap`."""
+    gap_attributes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1, max_length=16)] = ("user", "service")
+    """What makes the session id with `missing_id: gap`: values of the top-most span of the trace, else of its resource, joined by `|`.
+    `user` and `service`, or keys of attributes, such as `[user, deployment.environment.name]`."""
 
-    def lift(self) -> str:
-        """The plan after which the native core lifts attributes into columns."""
-        from sojourn.sessions.attributes import lift_plan
+    def lift(self) -> dict[str, Any]:
+        """What it wants of the plan after which the native core lifts attributes into columns."""
+        return {
+            "id_attributes": self.id_attributes,
+            "project": self.project.model_dump(exclude_none=True),
+            "id_max_length": self.id_max_length,
+            "gap_attributes": self.gap_attributes if self.missing_id == "gap" else (),
+        }
 
-        return lift_plan(
-            id_attributes=list(self.id_attributes) if self.id_attributes is not None else None,
-            project=self.project.model_dump(exclude_none=True),
-            id_max_length=self.id_max_length,
-        )
+    def missing(self) -> Missing:
+        """What becomes of traces that name no session."""
+        from sojourn.sessions.missing import Missing
+
+        return Missing(self.missing_id, self.gap_attributes, self.id_max_length)
 
     @contextmanager
     def open(self, host: Host) -> Iterator[Process]:
         if host.telling is not None:
-            host.telling.missing = {"missing_id": self.missing_id, "gap_attributes": self.gap_attributes}
-        yield _Settle(self, host)
+            host.telling.missing = self.missing()
+        yield _Settle(host)
 
 
 class _Settle:
-    def __init__(self, session: Session, host: Host) -> None:
+    def __init__(self, host: Host) -> None:
         import pyarrow as pa
 
-        from sojourn.sessions.attributes import RECORDS
+        from sojourn.sessions.log_events import RECORDS
         from sojourn.sessions.packed import hashes
         from sojourn.sessions.settle import ADDITIVE_SCOPES, Providers
 
         assert host.texts is not None
-        self._missing = json.dumps({"missing_id": session.missing_id, "gap_attributes": session.gap_attributes}).encode()
         self._providers = Providers(host.texts)
         self._texts = host.texts
         self._scopes = hashes(host.texts, pa.array(ADDITIVE_SCOPES))
@@ -100,7 +104,6 @@ class _Settle:
         from sojourn.sessions import settle
         from sojourn.sessions.packed import FACT, copy, view
 
-        records = records.replace_schema_metadata({METADATA_KEY: self._missing})
         facts = copy(view(records.column("_fact"), FACT))
         if not len(facts):
             return records

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sojourn.schema import FLAGS, MOST_TRACES
 from sojourn.sessions.facets import Facets, Lookup, unite
+from sojourn.sessions.figures import Figures, of_groups
 from sojourn.sessions.gather import Gathered
 from sojourn.sessions.lifecycle import ENDED, EXPLICIT, IDLE_TIMEOUT, NOT_ENDED, Codes, Marks, Rules, Segments, cut, states
 from sojourn.sessions.order import lengths, where
@@ -39,6 +40,8 @@ class Answer:
     reason: Codes
     summary: Summary
     facets: Facets
+    figures: Figures | None
+    """Scores and measures, where there are any."""
     traces: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
     """Trace ids (high, low) by the row numbers of `summary.first_turn` and `last_turn`."""
     touched: Mask
@@ -99,8 +102,8 @@ def answer(gathered: Gathered, marks: Marks | None, fresh: int, rules: Rules, no
     laid = rows if plan.rows is None else take(rows, plan.rows)
     kinds = Kinds(plan.lay(traces), plan.lay(turns), *_prompts(prompts, prompted, segments, plan, len(alive)))
     summary = summarise(laid, plan.first, kinds, rules.take(plan.session))
-    facets = _facets(gathered, segments, plan, len(alive), lookup)
-    _session_flags(summary, facets, segments, plan)
+    facets, figures = _facets(gathered, segments, plan, len(alive), lookup)
+    _session_flags(summary, facets.truncated if figures is None else facets.truncated | figures.truncated, segments, plan)
     if len(rows) >= MOST_TRACES:
         summary.flags |= (counts >= MOST_TRACES).take(plan.session) * np.uint32(FLAGS["limited"])
     whole = slice(plan.divided, len(plan.first))
@@ -116,6 +119,7 @@ def answer(gathered: Gathered, marks: Marks | None, fresh: int, rules: Rules, no
         reason,
         summary,
         facets,
+        figures,
         ids,
         _touched(gathered.place >= fresh, segments, plan),
     )
@@ -154,14 +158,14 @@ def _plan(segments: Segments, several: Index, counts: Index, rows: int) -> _Plan
     )
 
 
-def _facets(gathered: Gathered, segments: Segments, plan: _Plan, sessions: int, lookup: Lookup) -> Facets:
+def _facets(gathered: Gathered, segments: Segments, plan: _Plan, sessions: int, lookup: Lookup) -> tuple[Facets, Figures | None]:
     rows, facets, at = gathered.rows, gathered.facets, gathered.facet_row
     begins = np.zeros(len(rows), np.intp)
     begins[segments.first[1:]] = 1
     which, group = plan.groups(np.cumsum(begins).take(at), segments, sessions)
     if which is not None:
         facets, at = take(facets, which), at.take(which)
-    return unite(facets, group, at, rows, len(plan.first), lookup)
+    return unite(facets, group, at, rows, len(plan.first), lookup), of_groups(facets, group, len(plan.first))
 
 
 def _prompts(
@@ -174,9 +178,9 @@ def _prompts(
     return prompts.of(np.arange(len(group)) if which is None else which, group), prompted.take(plan.session)
 
 
-def _session_flags(summary: Summary, facets: Facets, segments: Segments, plan: _Plan) -> None:
+def _session_flags(summary: Summary, truncated: Mask, segments: Segments, plan: _Plan) -> None:
     """A session has the flags of its segments; whether it exceeds a limit as a whole says nothing, but for tokens and cost."""
-    summary.flags |= facets.truncated * np.uint32(FLAGS["truncated"])
+    summary.flags |= truncated * np.uint32(FLAGS["truncated"])
     if plan.divided:
         own = plan.session[: plan.divided]
         if segments.anew is not None:

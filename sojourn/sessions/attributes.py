@@ -1,14 +1,13 @@
-"""Which attribute keys mean what: one table for all the frameworks in the world, and the plan that the native core makes columns after.
+"""Which attribute keys mean what: one table for all the frameworks in the world.
 
 Each list is ordered: the first valid value on a span wins. An entry is a key, or `inside(key, names)` for values that are JSON objects in
 texts. `N` between dots stands for any number. What a value must look like to be valid is said in `PLACEHOLDERS` and in the native core
-(`native/src/lift/clean.rs`).
+(`native/src/lift/clean.rs`). What makes a kind of a span stands in `kinds`, what log records tell in `log_events`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -26,7 +25,32 @@ class Event(NamedTuple):
     key: str
 
 
-Entry = str | Inside | Event
+class Beside(NamedTuple):
+    """The same as Inside, of cached tokens that the input leaves out, whatever total is told beside them."""
+
+    key: str
+    name: str
+
+
+class Timed(NamedTuple):
+    """Where a length of time is told, and in which unit."""
+
+    entry: str | Event
+    """An Event without a key is told by the time at which it happens."""
+    unit: str
+    """s, ms, ns; `moment` for a time in ISO 8601, from which the start of the span is taken."""
+    scopes: Mapping[str, str] = {}
+    """How the names of scopes begin that use another unit."""
+
+
+class Score(NamedTuple):
+    """Where the name and the value of a score stand."""
+
+    name: str | Event
+    value: str | Event
+
+
+Entry = str | Inside | Event | Beside
 
 
 def inside(key: str, *names: str) -> list[Entry]:
@@ -223,6 +247,20 @@ TOTAL_TOKENS: list[Entry] = [
     "total_token_count",
 ]
 
+_PROVIDER_CACHE: dict[str, list[Entry]] = {
+    # Of Anthropic and Bedrock the AI SDK passed input tokens on as they came, without the cached ones, until v6 told the parts of them.
+    "read": [
+        Beside("ai.response.providerMetadata", "anthropic.cacheReadInputTokens"),
+        Beside("ai.response.providerMetadata", "anthropic.usage.cache_read_input_tokens"),
+        Beside("ai.response.providerMetadata", "bedrock.usage.cacheReadInputTokens"),
+    ],
+    "written": [
+        Beside("ai.response.providerMetadata", "anthropic.cacheCreationInputTokens"),
+        Beside("ai.response.providerMetadata", "anthropic.usage.cache_creation_input_tokens"),
+        Beside("ai.response.providerMetadata", "bedrock.usage.cacheWriteInputTokens"),
+    ],
+}
+
 CACHE_READ: list[Entry] = [
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
@@ -231,7 +269,8 @@ CACHE_READ: list[Entry] = [
     "gen_ai.usage.prompt_tokens_details.cached_tokens",
     *inside("gen_ai.usage.prompt_tokens_details", "cached_tokens"),
     *inside("gen_ai.usage.input_token_details", "cache_read"),  # LangSmith
-    "ai.usage.inputTokenDetails.cacheReadTokens",
+    "ai.usage.inputTokenDetails.cacheReadTokens",  # Vercel AI SDK v6
+    *_PROVIDER_CACHE["read"],  # v4, v5
     "ai.usage.cachedInputTokens",
     *below(["gen_ai.usage.details"], "cache_read_tokens", "cached_tokens"),  # Pydantic AI
     *inside(
@@ -243,7 +282,7 @@ CACHE_READ: list[Entry] = [
         "input_tokens_details.cached_tokens",
     ),
     *inside("langsmith.usage_metadata", "input_token_details.cache_read"),
-    *inside("ai.response.providerMetadata", "anthropic.cacheReadInputTokens", "openai.cachedPromptTokens"),
+    *inside("ai.response.providerMetadata", "openai.cachedPromptTokens"),
     "cache_read_tokens",  # Claude Code
     "cached_token_count",  # Codex
     "cached_content_token_count",  # Gemini CLI
@@ -259,10 +298,10 @@ CACHE_WRITE: list[Entry] = [
     *inside("gen_ai.usage.prompt_tokens_details", "cache_creation_tokens"),
     *inside("gen_ai.usage.input_token_details", "cache_creation"),
     "ai.usage.inputTokenDetails.cacheWriteTokens",
+    *_PROVIDER_CACHE["written"],
     "gen_ai.usage.details.cache_write_tokens",
     *inside("langfuse.observation.usage_details", "cache_creation_input_tokens", "input_cache_creation"),
     *inside("langsmith.usage_metadata", "input_token_details.cache_creation"),
-    *inside("ai.response.providerMetadata", "anthropic.cacheCreationInputTokens"),
     "cache_creation_tokens",
 ]
 
@@ -305,62 +344,6 @@ OUTPUT_COST: list[Entry] = ["gen_ai.usage.output_cost"]
 
 ERROR: list[Entry] = ["error.type"]
 """Present: an error, besides status ERROR and an exception event."""
-
-_COMMON_KINDS = {
-    **dict.fromkeys(("llm", "generation", "chat", "completion", "chat_model", "model", "llm_request"), "llm"),
-    **dict.fromkeys(("embedding", "embeddings", "embed"), "embedding"),
-    **dict.fromkeys(("reranker", "rerank"), "rerank"),
-    **dict.fromkeys(("tool", "tool_call", "execute_tool", "tool.execution"), "tool"),
-    **dict.fromkeys(("agent", "invoke_agent", "create_agent"), "agent"),
-    **dict.fromkeys(("chain", "workflow", "task", "operation", "session", "invoke_workflow", "interaction", "parser"), "chain"),
-    **dict.fromkeys(("retriever", "retrieval"), "retriever"),
-    **dict.fromkeys(("guardrail", "evaluator", "prompt"), None),
-}
-_KINDS = {value: kind or value for value, kind in _COMMON_KINDS.items()}
-
-_OPERATIONS = {
-    **dict.fromkeys(("chat", "generate_content", "text_completion", "completion", "llm_call"), "llm"),
-    **dict.fromkeys(("embeddings", "embedding"), "embedding"),
-    "rerank": "rerank",
-    "retrieval": "retriever",
-    **dict.fromkeys(("execute_tool", "tool_call"), "tool"),
-    **dict.fromkeys(("invoke_agent", "create_agent", "agent_call"), "agent"),
-    **dict.fromkeys(("invoke_workflow", "handle_conversation_turn", "plan"), "chain"),
-    **dict.fromkeys(("schedule_tool_calls", "user_prompt"), "span"),  # Gemini CLI
-}
-
-_AI_SDK_OPERATIONS = {
-    **{f"ai.{name}": "chain" for name in ("generateText", "streamText", "generateObject", "streamObject", "embed", "embedMany", "rerank")},
-    **{f"ai.{name}.doGenerate": "llm" for name in ("generateText", "generateObject")},
-    **{f"ai.{name}.doStream": "llm" for name in ("streamText", "streamObject")},
-    **{f"ai.{name}.doEmbed": "embedding" for name in ("embed", "embedMany")},
-    "ai.rerank.doRerank": "rerank",
-    "ai.toolCall": "tool",
-}
-
-KIND: list[tuple[str, Mapping[str, str]]] = [
-    ("langfuse.observation.type", _KINDS),
-    ("openinference.span.kind", _KINDS),
-    ("agentmark.span.kind", _KINDS),
-    ("gen_ai.operation.name", _OPERATIONS),
-    ("langsmith.span.kind", _KINDS),
-    ("lmnr.span.type", _KINDS),
-    ("traceloop.span.kind", _KINDS),
-    ("mlflow.spanType", _KINDS),
-    ("weave.span.kind", _KINDS),
-    ("agentops.span.kind", _KINDS),
-    ("gen_ai.span.kind", _KINDS),
-    ("span.type", _KINDS | {f"claude_code.{value}": kind for value, kind in _KINDS.items()}),  # Claude Code
-    ("ai.operationId", _AI_SDK_OPERATIONS),
-    ("operation.name", _AI_SDK_OPERATIONS),
-    ("llm.request.type", _OPERATIONS),  # Traceloop
-]
-"""Which values of which keys name a kind (`schema.KINDS`), in any case; the first key that names one wins."""
-
-NEVER_MODEL: list[Entry] = ["gen_ai.operation.name"]
-NEVER_MODEL_VALUES = ("invoke_agent", "invoke_workflow", "create_agent")
-AGENT_NAMES = ("agent_step",)
-"""Spans of these operations and names are no model calls, whatever else they say and whatever usage they carry: it is their children's."""
 
 USER_INPUT: list[Entry] = [
     *(Event(f"{agent}.user_prompt", "prompt") for agent in ("claude_code", "codex", "gemini_cli")),
@@ -443,6 +426,38 @@ OUTPUT: list[Entry] = [
     Event("codex.tool_result", "output"),
 ]
 
+FIRST_TOKEN: list[Timed] = [
+    Timed("gen_ai.response.time_to_first_chunk", "s"),  # OpenTelemetry
+    Timed("gen_ai.client.operation.time_to_first_chunk", "s"),  # Pydantic AI, AI SDK v7
+    Timed("ai.response.msToFirstChunk", "ms"),  # Vercel AI SDK
+    Timed("ai.stream.msToFirstChunk", "ms"),
+    Timed("ttft_ms", "ms"),  # Claude Code
+    Timed("gen_ai.streaming.time_to_first_token", "s"),  # AgentOps
+    Timed("gen_ai.server.time_to_first_token", "s", {"strands": "ms"}),  # OpenLIT; Strands
+    Timed("gen_ai.response.time_to_first_token", "ns"),  # Alibaba loongsuite
+    Timed("langfuse.observation.completion_start_time", "moment"),
+    *(
+        Timed(Event(event, ""), "ns")
+        for event in (
+            "ai.stream.firstChunk",
+            "First Token Stream Event",  # OpenInference
+            "llm.content.completion.chunk",  # Traceloop
+            "gen_ai.content.completion.chunk",
+        )
+    ),
+]
+"""From the start of a call to its first token. A time that is longer than its span is none."""
+
+SCORES: list[Score] = [
+    *(
+        Score(f"{whole}{some}s.N.{some}.name", f"{whole}{some}s.N.{some}.score")  # OpenInference
+        for some in ("annotation", "evaluation")
+        for whole in ("", "trace.", "session.")
+    ),
+    Score(*(Event("gen_ai.evaluation.result", f"gen_ai.evaluation.{part}") for part in ("name", "score.value"))),  # OpenTelemetry
+]
+"""Judgements with a number. What a span tells in one of these ways and again in a later one counts once."""
+
 TAGS: list[Entry] = [
     "agentmark.tags",  # JSON
     "langfuse.trace.tags",
@@ -477,126 +492,3 @@ METADATA: list[Entry] = ["metadata", "langfuse.trace.metadata", "langfuse.observ
 
 ENDED: list[Entry] = ["session.end"]
 """True on a span: the session ends with it."""
-
-
-class Record(NamedTuple):
-    """What log records of one event tell."""
-
-    kind: str = "span"
-    """llm or tool: the record tells a call. One of a model needs usage; without it, it tells none."""
-    flag: str = ""
-    """A bit of `schema.FLAGS`: prompt, session_start, session_end or error."""
-    only: Mapping[str, tuple[str, ...]] = {}
-    """Attribute → values: if there are any, one must be there."""
-    beside: tuple[str, ...] = ()
-    """Parts that the figures leave out: `cached` of the input, `thoughts` of the output."""
-
-
-_COMPLETED = ("response.completed",)
-
-RECORDS: dict[str, Record] = {
-    "gemini_cli.api_response": Record("llm", beside=("thoughts",)),
-    "claude_code.api_request": Record("llm", beside=("cached",)),
-    "codex.sse_event": Record("llm", only={"event.kind": _COMPLETED, "kind": _COMPLETED}),
-    "gemini_cli.tool_call": Record("tool"),
-    "claude_code.tool_result": Record("tool"),
-    "codex.tool_result": Record("tool"),
-    **{f"{agent}.user_prompt": Record(flag="prompt") for agent in ("claude_code", "codex", "gemini_cli")},
-    **{f"{agent}.api_error": Record(flag="error") for agent in ("claude_code", "gemini_cli")},  # they carry no other sign of it
-    "session.start": Record(flag="session_start"),
-    "session.end": Record(flag="session_end"),
-}
-"""By event name: the attribute `event.name`, else the record's EventName."""
-
-EVENT_PREFIXES = {"com.anthropic.claude_code": "claude_code."}
-"""Scopes that begin so leave the prefix out of the names of their events."""
-GENERIC_CALLS = "gen_ai."
-"""Events whose names begin so tell a call of a model, unless their operation is another one. Gemini CLI has them beside its own."""
-
-_COLUMNS: dict[str, list[Entry]] = {
-    "session_name": SESSION_NAME,
-    "prompt_name": PROMPT_NAME,
-    "user": USER,
-    "model": MODEL,
-    "provider": PROVIDER,
-    "tool": TOOL,
-    "tool_entity": TOOL_ENTITY,
-    "response": RESPONSE,
-    "response_inside": RESPONSE_INSIDE,
-    "input_tokens": INPUT_TOKENS,
-    "output_tokens": OUTPUT_TOKENS,
-    "total_tokens": TOTAL_TOKENS,
-    "cache_read": CACHE_READ,
-    "cache_write": CACHE_WRITE,
-    "reasoning": REASONING,
-    "cost": COST,
-    "input_cost": INPUT_COST,
-    "output_cost": OUTPUT_COST,
-    "error": ERROR,
-    "ended": ENDED,
-    "record_user": RECORD_USER,
-    "never_model": NEVER_MODEL,
-    "output": OUTPUT,
-    "tags": TAGS,
-    "metadata": METADATA,
-}
-
-
-def id_class(key: str) -> int:
-    """The rank of a session id by the key that gave it: 0 for a session, 1 for a conversation, thread or group."""
-    last = key.rsplit(".", 1)[-1]
-    return 0 if last in ("session_id", "sessionId", "session") or key == "session.id" or key.endswith(".session.id") else 1
-
-
-def lift_plan(
-    id_attributes: Sequence[str] | None = None,
-    project: Mapping[str, str] | None = None,
-    id_max_length: int = 256,
-    max_future_skew: int = 600_000_000_000,
-) -> str:
-    """The plan as JSON, for `_native.Lane(lift=...)`.
-
-    `id_attributes` replaces SESSION_ID. `project` is {"attribute": resource attribute} or {"value": constant}. `max_future_skew` in ns:
-    times further ahead of arrival are flagged.
-    """
-    ids: list[Entry] = list(SESSION_ID if id_attributes is None else id_attributes)
-    ids = [entry for entry in ids if entry not in NEVER_SESSION]
-    columns: dict[str, list[dict[str, object]]] = {
-        "session": [_entry(entry) | {"class": id_class(entry if isinstance(entry, str) else entry[1])} for entry in ids],
-        "kind": [{"key": key, "values": values} for key, values in KIND],
-        "input": [*(_entry(entry) | {"user": True} for entry in USER_INPUT), *(_entry(entry) | {"user": False} for entry in TOOL_INPUT)],
-        **{column: [_entry(entry) for entry in entries] for column, entries in _COLUMNS.items()},
-    }
-    plan = {
-        "id_max_length": id_max_length,
-        "max_future_skew": max_future_skew,
-        "project": project or {"attribute": "service.namespace"},
-        "columns": columns,
-        "records": {event: record._asdict() for event, record in RECORDS.items()},
-        "event_prefixes": EVENT_PREFIXES,
-        "generic_calls": GENERIC_CALLS,
-        "resource_session": ["session.id"] if "session.id" in ids else [],
-        **{name.lower(): list(texts) for name, texts in _texts()},
-    }
-    return json.dumps(plan)
-
-
-def _entry(entry: Entry) -> dict[str, object]:
-    match entry:
-        case Inside(key, name):
-            return {"key": key, "path": name}
-        case Event(event, key):
-            return {"key": key, "event": event}
-        case key:
-            return {"key": key}
-
-
-def _texts() -> Iterator[tuple[str, Iterable[str]]]:
-    yield "placeholders", PLACEHOLDERS
-    yield "quoted", QUOTED
-    yield "never_model", NEVER_MODEL_VALUES
-    yield "agent_names", AGENT_NAMES
-    yield "metadata_prefixes", METADATA_PREFIXES
-    yield "never_session", NEVER_SESSION
-    yield "generic_parts", GENERIC_PARTS
-    yield "generic_last", GENERIC_LAST

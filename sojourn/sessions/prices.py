@@ -184,19 +184,25 @@ def _table_name(provider: str) -> str:
 _OWN_KEYS = ("input", "output", "cache_read", "cache_write")
 
 
-def _own_prices(own: Mapping[str, Any]) -> dict[str, dict[str, Rates]]:
+def _own_prices(own: Any) -> dict[str, dict[str, Rates]]:
+    if not isinstance(own, Mapping):
+        raise ValueError(
+            f"expected providers with their models, such as {{openai: {{gpt-4o: {{input: 1.25, output: 10}}}}}}, got {own!r:.100}"
+        )
     return {str(provider).lower(): _own_models(f"{provider}", models) for provider, models in own.items()}
 
 
 def _own_models(where: str, models: Any) -> dict[str, Rates]:
     if not isinstance(models, Mapping):
-        raise ValueError(f"{where}: expected models with their prices, got {models!r}")
+        raise ValueError(
+            f"{where}: expected models with their prices, such as {{gpt-4o: {{input: 1.25, output: 10}}}}, got {models!r:.100}"
+        )
     return {str(model).lower(): _own_rates(f"{where}::{model}", prices) for model, prices in models.items()}
 
 
 def _own_rates(where: str, prices: Any) -> Rates:
     if not isinstance(prices, Mapping) or not prices:
-        raise ValueError(f"{where}: expected US dollars per million tokens as {{input: 1.25, output: 10}}, got {prices!r}")
+        raise ValueError(f"{where}: expected US dollars per million tokens as {{input: 1.25, output: 10}}, got {prices!r:.100}")
     for key in prices:
         if key not in _OWN_KEYS:
             raise ValueError(f"{where}: unknown key {key!r}: use {', '.join(_OWN_KEYS)}")

@@ -15,6 +15,7 @@ from sojourn import _native
 from sojourn.schema import FLAGS, SESSION_ROWS, SESSION_SEGMENT_ROWS, Table
 from sojourn.sessions.answer import Answer
 from sojourn.sessions.facets import Facets, Lookup
+from sojourn.sessions.figures import nothing
 from sojourn.sessions.lifecycle import REASONS, STATES
 from sojourn.sessions.names import NAME, pick
 from sojourn.sessions.order import where
@@ -43,6 +44,10 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
     asked, answered = lookup(summary.first_prompt), lookup(summary.last_answer)
     metadata = facets.metadata(lookup)
     forgotten = _forgotten(facets, (name, user, asked, answered), metadata.items)
+    figures = nothing(len(name))
+    if answer.figures is not None:
+        figures, lost = answer.figures.columns(lookup)
+        forgotten |= lost
     mine = pick(names, answer.session)
     columns: dict[str, pa.Array] = {
         **dict(zip(NAME, mine.columns, strict=True)),
@@ -61,6 +66,7 @@ def tell(answer: Answer, names: pa.RecordBatch, revision: npt.NDArray[np.uint64]
         "Status": codes(summary.error.view(np.uint8), STATUSES),
         "Flags": flag_names(summary.flags),
         "Metadata": metadata,
+        **figures,
         "FirstTrace": _turns(answer, summary.first_turn),
         "LastTrace": _turns(answer, summary.last_turn),
         "FirstPrompt": asked,
@@ -114,7 +120,7 @@ def _slice(values: pa.Array, part: slice) -> pa.Array:
 def _nothing(kind: str, count: int) -> pa.Array:
     """`count` empty values of a ClickHouse type."""
     if kind.startswith("Array"):
-        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
+        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), _nothing(kind[6:-1], 0))
     if kind.startswith("Map"):
         return pa.MapArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()), pa.array([], pa.string()))
     if kind.startswith("DateTime64"):

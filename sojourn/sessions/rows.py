@@ -132,14 +132,21 @@ def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dic
 
     def nested(name: str, which: npt.NDArray[np.intp], **parts: pa.Array) -> None:
         cuts = _cuts(owner, which, len(counts))
-        parts |= {"At": pa.array(facets["at"].take(which)), "Span": pa.array(facets["span"].take(which))}
         columns.update({f"{name}.{part}": pa.ListArray.from_arrays(cuts, values) for part, values in parts.items()})
 
+    def number(which: npt.NDArray[np.intp], field: str, type: Any = None) -> pa.Array:
+        values = facets[field].take(which)
+        return pa.array(values if type is None else values.astype(type))
+
     which = np.flatnonzero(what == FACETS["metadata"])
-    nested("Metadata", which, Key=said(which, "key"), Value=said(which, "value"))
+    nested("Metadata", which, Key=said(which, "key"), Value=said(which, "value"), At=number(which, "at"), Span=number(which, "span"))
     which = np.flatnonzero(np.isin(what, NOTES)) if len(what) else which
-    plain = {"What": pa.array(what.take(which).astype(np.uint8)), "Key": pa.array(facets["key"].take(which))}
-    nested("Notes", which, **plain, Text=said(which, "value"))
+    plain = {"What": number(which, "what", np.uint8), "Key": number(which, "key"), "Text": said(which, "value")}
+    nested("Notes", which, **plain, At=number(which, "at"), Span=number(which, "span"))
+    which = np.flatnonzero(what == FACETS["score"])
+    nested("Scores", which, Name=said(which, "key"), Count=number(which, "span"), Sum=number(which, "at"))
+    which = np.flatnonzero(what == FACETS["measure"])
+    nested("Measures", which, Name=said(which, "key"), Value=number(which, "at"), How=number(which, "span", np.uint8))
     return columns, bad
 
 
@@ -217,6 +224,10 @@ def _facets(get: Any, rows: Rows, texts: Any) -> tuple[Rows, npt.NDArray[np.int6
         at=np.asarray(flat(get("Notes.At"))),
         span=np.asarray(flat(get("Notes.Span"))),
     )
+    for name, what, value, count in (("Scores", "score", "Sum", "Count"), ("Measures", "measure", "Value", "How")):
+        names = get(f"{name}.Name")
+        at, span = (np.asarray(flat(get(f"{name}.{part}"))) for part in (value, count))
+        add(names, FACETS[what], key=hashes(texts, flat(names).cast(pa.string())), at=at, span=span)
     owner = np.concatenate(rows_of)
     by = np.argsort(owner, kind="stable")
     return np.concatenate(parts)[by], np.bincount(owner, minlength=len(rows))

@@ -71,9 +71,12 @@ MODEL_FAMILIES = (
     (("sonar",), "perplexity"),
     (("kimi", "moonshot"), "moonshot_ai"),
     (("granite",), "ibm.watsonx.ai"),
-    (("amazon.", "nova-", "titan"), "aws.bedrock"),
+    (("nova-", "titan"), "aws.bedrock"),
+    (("amazon.", "anthropic.", "meta.", "mistral.", "cohere.", "ai21.", "deepseek.", "openai."), "aws.bedrock"),  # ids of its own
 )
 """Beginnings of model names → the provider that makes them."""
+REGIONS = ("us.", "us-gov.", "eu.", "apac.", "ap.", "jp.", "au.", "ca.", "global.")
+"""What Bedrock puts before its ids of models."""
 
 
 def provider_of(told: str, model: str) -> str:
@@ -85,6 +88,7 @@ def provider_of(told: str, model: str) -> str:
     if head and head not in FRAMEWORKS:
         return PROVIDER_ALIASES.get(head, head)
     plain = model.lower().rsplit("/", 1)[-1]
+    plain = next((plain.removeprefix(region) for region in REGIONS if plain.startswith(region)), plain)
     for beginnings, provider in MODEL_FAMILIES:
         if plain.startswith(beginnings):
             return provider
@@ -109,8 +113,8 @@ def tokens(facts: Rows, total: Any, additive: Mask, thoughts_beside: Mask | None
     """Make cached tokens part of the input and reasoning part of the output, as OpenTelemetry counts; gives the rows that changed.
 
     `total` is the total the producer reports, -1 if it does not. It decides where it can; else whether the producer is known to leave
-    cached tokens out of the input (`additive`); more cached than input tokens prove it. Where `thoughts_beside`, the output leaves
-    reasoning out, whatever the total says.
+    cached tokens out of the input (`additive`); more cached than input tokens prove it, and so does a key by which only such figures are
+    told (flag `cache_beside`). Where `thoughts_beside`, the output leaves reasoning out, whatever the total says.
     """
     read, written = facts["cache_read"].astype(np.int64), facts["cache_write"].astype(np.int64)
     thought = facts["reasoning"].astype(np.int64)
@@ -119,7 +123,8 @@ def tokens(facts: Rows, total: Any, additive: Mask, thoughts_beside: Mask | None
         return np.zeros(len(facts), bool)
     given, made = facts["input_tokens"].astype(np.int64), facts["output_tokens"].astype(np.int64)
     included = total == given + made
-    add = (cached > 0) & ((cached > given) | (~included & ((total == given + made + cached) | additive)))
+    beside = (facts["flags"] & FLAGS["cache_beside"]) != 0
+    add = (cached > 0) & (beside | (cached > given) | (~included & ((total == given + made + cached) | additive)))
     more = (thought > 0) & ((thought > made) | (~included & (total == given + made + thought)))
     if thoughts_beside is not None:
         more |= (thought > 0) & thoughts_beside

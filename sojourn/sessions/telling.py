@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sojourn.schema import FACETS
 from sojourn.sessions.graves import Graves
+from sojourn.sessions.missing import NONE
 from sojourn.sessions.order import changes, scramble, where
 from sojourn.sessions.packed import U64, Index, Keys, Rows
 from sojourn.sessions.tenants import Tenants
@@ -60,7 +61,7 @@ class Telling:
     """What `lifecycle` found out and `aggregate` asks, and the other way round. One thread uses it."""
 
     def __init__(self) -> None:
-        self.missing: Mapping[str, Any] = {"missing_id": "none", "gap_attributes": []}
+        self.missing = NONE
         """What `session` says is done with traces that name no session."""
         self.folding: Folding | None = None
         self.graves = Graves()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from sojourn.schema import FACETS, FLAGS, KINDS
 from sojourn.sessions.cells import Cells, all_spans, is_record
+from sojourn.sessions.figures import are_numbers, of_traces
 from sojourn.sessions.groups import Groups, arrange, find, greatest, least
 from sojourn.sessions.identity import Identity, identify, top_most
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
@@ -23,10 +25,13 @@ TOKENS = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoni
 class World(Protocol):
     """What a fold has to ask of what lies outside of the traces."""
 
+    measures: Mapping[int, int]
+    """By the hash of the name of a measure how it comes about."""
+
     def ids(self, sessions: U64) -> U64:
         """Hashes of session ids alone for hashes of sessions."""
 
-    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index) -> None:
+    def name_missing(self, main: U64, groups: Groups, facts: Rows, top: Index, facets: Rows, told_by: Index) -> None:
         """Fill in, in place, the sessions of the traces that have none; `top` are their top-most spans."""
 
     def involves_records(self, main: U64, facts: Rows) -> bool:
@@ -95,24 +100,22 @@ def fold(facts: Rows, facets: Rows, world: World, bits: int = 40) -> Folded:
     span = ~is_record(kept)
     identity, top = identify(groups, kept, span, world.ids), top_most(groups, kept, span, up)
     main = np.where(identity.winner >= 0, kept["session"].take(np.maximum(identity.winner, 0)), np.uint64(0))
-    world.name_missing(main, groups, kept, top)
     facets, told_by = _facets_of_kept(groups, kept, facets)
+    world.name_missing(main, groups, kept, top, facets, told_by)
     if world.involves_records(main, kept):
         shared = world.with_records(Tree(groups, kept, up, main, facets, told_by))
     else:
         nothing = np.empty(0, np.intp)
         shared = Shared(all_spans(groups, kept, main), find_calls(groups, kept, up), ~span, np.empty(0, TRACE_FACET), nothing)
-    return _folded(Tree(groups, kept, up, main, facets, told_by), shared, identity, top, cut)
+    return _folded(Tree(groups, kept, up, main, facets, told_by), shared, identity, top, cut, world.measures)
 
 
-def _folded(tree: Tree, shared: Shared, identity: Identity, top: Index, cut: Index) -> Folded:
+def _folded(tree: Tree, shared: Shared, identity: Identity, top: Index, cut: Index, measures: Mapping[int, int]) -> Folded:
     cells, calls = shared.cells, shared.calls
     if not cells.groups.count:
         return _nothing(tree, cells)
     own, top = cells.own(tree.main), cells.at(top)
-    told_by = cells.place.take(tree.told_by)
-    mine = (told_by >= 0) & cells.span.take(np.maximum(told_by, 0))
-    facets, told_by = (tree.facets, told_by) if mine.all() else (take(tree.facets, np.flatnonzero(mine)), told_by.compress(mine))
+    facets, told_by = _of_cells(tree, cells)
     traces = _sum_up(shared, top)
     _texts(cells, calls, facets, told_by, traces)
     cut = cells.place.take(cut)
@@ -121,9 +124,20 @@ def _folded(tree: Tree, shared: Shared, identity: Identity, top: Index, cut: Ind
     other_cell = own.take(identity.other_group)
     other, other_cell = identity.other.compress(other_cell >= 0), other_cell.compress(other_cell >= 0)
     traces["flags"][other_cell] |= np.uint32(FLAGS["conflicting_ids"])
-    trace_facets, counts = _trace_facets(shared, other_cell, other, facets, told_by)
+    trace_facets, counts = _trace_facets(shared, other_cell, other, facets, told_by, measures)
     given, made = _previews(cells, calls, top, traces)
     return Folded(tree.groups, tree.facts, tree.facets, tree.told_by, tree.main, cells, traces, trace_facets, counts, given, made)
+
+
+def _of_cells(tree: Tree, cells: Cells) -> tuple[Rows, Index]:
+    """The facets that count in some cell: all of spans, and the scores that records tell."""
+    told_by = cells.place.take(tree.told_by)
+    rows = np.maximum(told_by, 0)
+    mine = (told_by >= 0) & cells.span.take(rows)
+    if mine.all():
+        return tree.facets, told_by
+    mine |= (told_by >= 0) & are_numbers(tree.facets["what"]) & cells.live.take(rows)
+    return take(tree.facets, np.flatnonzero(mine)), told_by.compress(mine)
 
 
 def _nothing(tree: Tree, cells: Cells) -> Folded:
@@ -274,8 +288,10 @@ def _facets_of_kept(groups: Groups, facts: Rows, facets: Rows) -> tuple[Rows, In
     return facets[once], rows.compress(once)
 
 
-def _trace_facets(shared: Shared, other_cell: Index, other: U64, facets: Rows, told_by: Index) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Services, models, providers, tools, tags, other ids, metadata and notes of each cell."""
+def _trace_facets(
+    shared: Shared, other_cell: Index, other: U64, facets: Rows, told_by: Index, measures: Mapping[int, int]
+) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """Services, models, providers, tools, tags, other ids, metadata, scores, measures and notes of each cell."""
     cells, calls = shared.cells, shared.calls
     groups, facts = cells.groups, cells.facts
     parts: list[Rows] = [shared.notes]
@@ -298,9 +314,12 @@ def _trace_facets(shared: Shared, other_cell: Index, other: U64, facets: Rows, t
     if len(facets):
         tag = facets["what"] == FACETS["tag"]
         add("tag", groups.member.take(told_by.compress(tag)), facets["value"].compress(tag))
-        metadata = _metadata(groups, facts, facets, told_by)
-        parts.append(metadata[0])
-        members.append(metadata[1])
+        told = [_metadata(groups, facts, facets, told_by)]
+        some = np.flatnonzero(are_numbers(facets["what"]))
+        if len(some):
+            told.append(of_traces(take(facets, some), groups.member.take(told_by.take(some)), measures))
+        parts += [rows for rows, _ in told]
+        members += [member for _, member in told]
     member = np.concatenate(members)
     by = np.argsort(member, kind="stable")
     return take(concat(*parts), by), np.bincount(member, minlength=groups.count)

@@ -6,23 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-FLAGS: Final = {
-    "activity_after_end": "Activity went on after the session had been ended.",
-    "bad_time": "A span's time was impossible and was clamped.",
-    "clock_skew": "A sender's clock runs ahead.",
-    "conflicting_ids": "Some traces name more than one session.",
-    "cycle": "Spans name each other as parents; the loop was cut.",
-    "late_data": "Data came after the session had ended for good.",
-    "limited": "More came than is kept.",
-    "over_cost": "The cost limit is exceeded.",
-    "over_duration": "The duration limit is exceeded.",
-    "over_tokens": "The token limit is exceeded.",
-    "over_traces": "The limit of traces is exceeded.",
-    "told_twice": "Some calls were told more than once and are counted once.",
-    "truncated": "A long value was cut.",
-    "truncated_id": "The session id was too long and was shortened.",
-    "unpriced": "Some calls have no known price: the cost is of the others.",
-}
 _STEERING: Final = dict.fromkeys(
     (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\N{REPLACEMENT CHARACTER}"
 )

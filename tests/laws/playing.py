@@ -19,6 +19,7 @@ from sojourn.processors.aggregate import Aggregate
 from sojourn.processors.lifecycle import Lifecycle
 from sojourn.processors.session import Session
 from sojourn.schema import FACETS
+from sojourn.sessions.lifting import lift_plan
 from sojourn.sessions.telling import Telling
 from tests.laws import comparing, log_worlds, worlds
 from tests.laws.log_worlds import Anything, Logged
@@ -111,7 +112,9 @@ def decode_and_play(groups: list[Bodies], arrival: int = worlds.NOW, later: int 
     """The same with the native core in front: requests of any signal in, through all three processors."""
     texts, clock, stored = _native.Texts(1 << 24), Clock(arrival), Stored()
     session = Session()
-    lane = _native.Lane(texts=texts, lift=session.lift(), flush_interval=3600, flush_rows=1 << 30, flush_bytes=1 << 40, queue_bytes=1 << 30)
+    lane = _native.Lane(
+        texts=texts, lift=lift_plan(**session.lift()), flush_interval=3600, flush_rows=1 << 30, flush_bytes=1 << 40, queue_bytes=1 << 30
+    )
     host = Host(clock=clock, collector="here", data_dir=None, texts=texts, telling=Telling())
     with ExitStack() as stack:
         chain = [stack.enter_context(processor.open(host)) for processor in (session, Aggregate(), Lifecycle())]

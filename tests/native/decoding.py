@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from sojourn import _native, schema
-from sojourn.sessions.attributes import lift_plan
+from sojourn.sessions.lifting import lift_plan
 from tests.native.wire import AT, PROTOBUF
 
 SIGNALS = {ExportTraceServiceRequest: "traces", ExportLogsServiceRequest: "logs", ExportMetricsServiceRequest: "metrics"}

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
 from sojourn import _native
-from sojourn.sessions.attributes import lift_plan
+from sojourn.sessions.lifting import lift_plan
 from tests.native.wire import AT, JSON, LIMITS, PROTOBUF, HttpServer, points, raw_lane, records, serving, spans
 
 

@@ -66,11 +66,25 @@ WITHOUT_THOUGHTS = "gemini_cli.api_response"
 """A record whose output leaves the thoughts out (attributes 16)."""
 
 
+def _in_the_provider_s_words(attributes: dict[str, Any]) -> bool:
+    """The AI SDK before v6 (attributes 18c): cached tokens in the words of Anthropic or Bedrock, whose input leaves them out, whatever
+    the total says; unless the parts of the input are told as well."""
+    found = False
+    for names in (keys.CACHE_READ, keys.CACHE_WRITE):
+        own = [name.startswith(("ai.response.providerMetadata>anthropic", "ai.response.providerMetadata>bedrock")) for name in names]
+        told = [at for at, name in enumerate(names) if whole(member(attributes, name)) is not None]
+        if told and told[0] < own.index(True):
+            return False
+        found |= bool(told) and own[told[0]]
+    return found
+
+
 def _normalise(fact: Fact, attributes: dict[str, Any]) -> None:
     """3.3: cached tokens are part of the input afterwards, reasoning part of the output."""
     total, cache, plain = _count(fact, attributes, keys.TOTAL_TOKENS), fact.cache_read + fact.cache_write, fact.input + fact.output
     additive = fact.scope in ADDITIVE_SCOPES or fact.event == ADDITIVE_EVENT
-    cache_is_extra = cache > 0 and (cache > fact.input or (total != plain and (total == plain + cache or additive)))
+    told_beside = _in_the_provider_s_words(attributes)
+    cache_is_extra = cache > 0 and (told_beside or cache > fact.input or (total != plain and (total == plain + cache or additive)))
     thoughts_apart = fact.event == WITHOUT_THOUGHTS and total != plain
     reasoning_is_extra = fact.reasoning > fact.output or (fact.reasoning > 0 and (thoughts_apart or total == plain + fact.reasoning))
     if cache_is_extra:

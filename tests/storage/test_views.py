@@ -49,6 +49,9 @@ def test_the_columns_of_sessions_are_as_promised(database: Database) -> None:
     assert {told[name] for name in ["Models", "Providers", "Services", "Tools", "Tags", "Flags", "Alerts"]} == {"Array(String)"}
     assert (told["Start"], told["End"], told["LastSeen"]) == ("DateTime64(9)", "DateTime64(9)", "DateTime64(3)")
     assert (told["Cost"], told["Metadata"]) == ("Nullable(Decimal(38, 12))", "Map(String, String)")
+    texts = ["Tenant", "Project", "SessionId", "Name", "NameSource", "UserId", "State", "EndReason", "CostSource", "Status", "Collector"]
+    assert {told[name].replace("LowCardinality(String)", "String") for name in [*texts, "FirstInput", "LastOutput"]} == {"String"}
+    assert (told["Segments"], told["Revision"]) == ("UInt32", "UInt64")
     assert (told["Scores"], told["Measures"]) == ("Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))", "Map(String, Int64)")
     del told["Alerts"]
     assert columns_of(database, "session_segments") == {**told, "Segment": "UInt32"}
@@ -60,6 +63,10 @@ def test_the_columns_of_the_other_views_are_as_promised(database: Database) -> N
     names += ["Services", "Models", "Tools", "Flags", "OtherIds", "Measures", "Input", "Output"]
     told = columns_of(database, "session_traces")
     assert list(told) == names
+    assert {told[name] for name in ["WallNs", *COUNTS.split()]} == {"UInt64"}
+    assert (told["Start"], told["End"], told["Cost"]) == ("DateTime64(9)", "DateTime64(9)", "Nullable(Decimal(38, 12))")
+    assert (told["Segment"], told["Measures"]) == ("UInt32", "Map(String, Int64)")
+    assert {told[name] for name in ["Services", "Models", "Tools"]} == {"Array(String)"}
     assert (told["Turn"], told["OtherIds"], told["Flags"]) == ("UInt8", "Array(String)", "Array(String)")
     events = ["Tenant", "Time", "Project", "SessionId", "Segment", "Revision", "Event", "Reason", "Attributes"]
     assert list(columns_of(database, "session_events")) == events

@@ -11,6 +11,8 @@ use crate::values::{AnyValue, shortest};
 const PICO: i32 = 12;
 /// More than a million dollars for one span is absurd, and sums of it would not fit 64 bits.
 pub const MAX_COST: i64 = 1_000_000_000_000_000_000;
+/// A thousand million, in 10^-9.
+const MAX_SCORE: i64 = 1_000_000_000_000_000_000;
 
 /// A text or number as text; None for what cannot be a text.
 pub fn scalar<'a>(value: &AnyValue<'a>) -> Option<Cow<'a, [u8]>> {
@@ -143,6 +145,28 @@ pub fn count(value: &AnyValue<'_>) -> Option<(u32, bool)> {
         Ok(count) => Some((count, false)),
         Err(_) => Some((if number < 0 { 0 } else { u32::MAX }, true)),
     }
+}
+
+/// A number times 10^`scale`, rounded half to even. None for what is no number.
+pub fn scaled_number(value: &AnyValue<'_>, scale: i32) -> Option<i128> {
+    match *value {
+        AnyValue::Int(number) => Some(i128::from(number) * 10i128.pow(scale as u32)),
+        _ => decimal(value, scale),
+    }
+}
+
+/// A score in 10^-9, and whether it had to be clamped.
+pub fn score(value: &AnyValue<'_>) -> Option<(i64, bool)> {
+    let number = scaled_number(value, 9)?;
+    let clamped = number.clamp(-i128::from(MAX_SCORE), i128::from(MAX_SCORE));
+    Some((clamped as i64, clamped != number))
+}
+
+/// A whole number; None for what is none, or is too large for 64 bits.
+pub fn integer(value: &AnyValue<'_>) -> Option<i64> {
+    let thousandfold = scaled_number(value, 3)?;
+    let number = i64::try_from(thousandfold / 1000).ok()?;
+    (i128::from(number) * 1000 == thousandfold).then_some(number)
 }
 
 /// An amount in US dollars as whole picodollars, rounded half to even, and whether it had to be clamped. None if negative or no number.
@@ -313,6 +337,42 @@ mod tests {
         assert_eq!(money(&AnyValue::Int(3)), Some((3_000_000_000_000, false)));
         assert_eq!(money(&AnyValue::Int(i64::MAX)), Some((MAX_COST, true)));
         assert_eq!(money(&AnyValue::Double(f64::INFINITY)), None);
+    }
+
+    #[test]
+    fn integers_are_whole_or_nothing() {
+        for (value, expected) in [
+            (AnyValue::Int(i64::MIN), Some(i64::MIN)),
+            (AnyValue::Double(12.0), Some(12)),
+            (AnyValue::Double(-1e15), Some(-1_000_000_000_000_000)),
+            (AnyValue::Double(12.5), None),
+            (AnyValue::Double(f64::NAN), None),
+            (text(" -17 "), Some(-17)),
+            (text("17.0"), Some(17)),
+            (text("17.01"), None),
+            (text(r#"{"intValue": "9223372036854775807"}"#), Some(i64::MAX)),
+            (text("9223372036854775808"), None),
+            (text("1e40"), None),
+            (text("many"), None),
+            (AnyValue::Bool(1), None),
+        ] {
+            assert_eq!(integer(&value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn scores_are_exact_and_bounded() {
+        for (value, expected) in [
+            (AnyValue::Double(0.1), Some((100_000_000, false))),
+            (AnyValue::Int(-3), Some((-3_000_000_000, false))),
+            (AnyValue::Int(i64::MAX), Some((MAX_SCORE, true))),
+            (AnyValue::Double(-1e300), Some((-MAX_SCORE, true))),
+            (AnyValue::Double(f64::INFINITY), None),
+            (text("0.0000000005"), Some((0, false))),
+            (text("good"), None),
+        ] {
+            assert_eq!(score(&value), expected, "{value:?}");
+        }
     }
 
     #[test]

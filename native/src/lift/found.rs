@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::clean;
 use super::inside::{self, Members};
+use super::numbers::{Scores, Worth};
 use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, value_at};
 use super::records;
 use super::{COUNT_SLOTS, CountSlot, Entry, EventUse, Plan, TEXT_SLOTS, TextSlot, Use};
@@ -51,6 +52,11 @@ pub struct Found<'a> {
     output: (u32, AnyValue<'a>),
     metadata: Vec<Meta<'a>>,
     tags: Vec<Bytes<'a>>,
+    first: (u32, u16, AnyValue<'a>),
+    /// Time of the first event that tells of a first token.
+    first_event: i64,
+    pub scores: Scores<'a>,
+    kept: Vec<(u16, Worth<'a>)>,
     flags: u32,
 }
 
@@ -70,6 +76,10 @@ impl Default for Found<'_> {
             output: (NOTHING, AnyValue::Empty),
             metadata: Vec::new(),
             tags: Vec::new(),
+            first: (NOTHING, 0, AnyValue::Empty),
+            first_event: i64::MAX,
+            scores: Scores::default(),
+            kept: Vec::new(),
             flags: 0,
         }
     }
@@ -79,11 +89,16 @@ impl<'a> Found<'a> {
     /// Forgets the last span.
     pub fn clear(&mut self) {
         let (mut metadata, mut tags) = (std::mem::take(&mut self.metadata), std::mem::take(&mut self.tags));
+        let (mut scores, mut kept) = (std::mem::take(&mut self.scores), std::mem::take(&mut self.kept));
         metadata.clear();
         tags.clear();
+        scores.clear();
+        kept.clear();
         *self = Self {
             metadata,
             tags,
+            scores,
+            kept,
             ..Self::default()
         };
     }
@@ -120,6 +135,23 @@ impl<'a> Found<'a> {
             Use::Ended => self.ended |= records::is_true(value),
             Use::Input { user } => self.input(plan, entry, user, value),
             Use::Output => self.output(plan, entry, value),
+            Use::FirstToken(timing) => self.first(plan, entry, timing, value),
+            Use::ScoreName => {
+                if let Some(name) = text_at(plan, entry, value) {
+                    self.scores.name(entry.order, name);
+                }
+            }
+            Use::ScoreValue => {
+                if let Some((score, limited)) = clean::score(value) {
+                    self.scores.value(entry.order, score);
+                    self.flags |= if limited { flags::LIMITED } else { 0 };
+                }
+            }
+            Use::Kept(number) => {
+                if let Some(worth) = plan.kept[usize::from(number)].read(plan, entry, value) {
+                    self.kept.push((number, worth));
+                }
+            }
             Use::Tags => self.tags(plan, value),
             Use::Metadata { prefix } => self.add_meta(entry.order, Cow::Borrowed(&key[usize::from(prefix)..]), text_of(value, true)),
             Use::MetadataObject => self.meta_object(plan, entry, key, value),
@@ -207,8 +239,21 @@ impl<'a> Found<'a> {
         }
     }
 
+    fn first(&mut self, plan: &Plan, entry: &Entry, timing: u16, value: &AnyValue<'a>) {
+        let unit = plan.timings[usize::from(timing)].unit;
+        if entry.order < self.first.0 && unit.read(value, 0).is_some() {
+            self.first = (entry.order, timing, *value);
+        }
+    }
+
+    /// An event that tells of a first token has happened.
+    pub fn first_event(&mut self, time: i64) {
+        self.first_event = self.first_event.min(time);
+    }
+
     fn kind(&mut self, plan: &Plan, entry: &Entry, table: u16, value: &AnyValue<'a>) {
-        let AnyValue::Text(text) = *value else { return };
+        let AnyValue::Text(_) = *value else { return };
+        let text = text_of(value, entry.quoted);
         let text = text.trim_ascii();
         let told = |(name, _): &&(Box<[u8]>, u8)| name.eq_ignore_ascii_case(text);
         let Some(&(_, kind)) = plan.kinds[usize::from(table)].iter().find(told) else {

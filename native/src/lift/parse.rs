@@ -4,9 +4,11 @@ use hashbrown::HashMap;
 use serde_json::{Map, Value};
 
 use super::clean::Placeholders;
+use super::first::{Timing, Unit};
+use super::numbers::Kept;
 use super::records::{Condition, Record};
-use super::{CountSlot, Entry, Numbered, Plan, Prefix, Project, TextSlot, Use, identifies};
-use crate::schema::{KINDS, flags};
+use super::{CountSlot, Entry, Gap, Numbered, Plan, Prefix, Project, TextSlot, Use, identifies};
+use crate::schema::{KINDS, facets, flags};
 
 type Read<T> = Result<T, String>;
 
@@ -24,6 +26,9 @@ pub fn plan(json: &str) -> Read<Plan> {
         event_prefixes: prefixes(object(member(root, "event_prefixes")?)?)?,
         generic_calls: text(member(root, "generic_calls")?)?.as_bytes().into(),
         paths: vec!["".into()],
+        timings: Vec::new(),
+        kept: Vec::new(),
+        beside: Default::default(),
         kinds: Vec::new(),
         never_model: texts(member(root, "never_model")?)?.collect(),
         agent_names: texts(member(root, "agent_names")?)?.collect(),
@@ -35,6 +40,7 @@ pub fn plan(json: &str) -> Read<Plan> {
         generic_parts: texts(member(root, "generic_parts")?)?.collect(),
         generic_last: texts(member(root, "generic_last")?)?.collect(),
         resource_session: texts(member(root, "resource_session")?)?.map(Into::into).collect(),
+        resource_gaps: gaps(object(member(root, "resource_gaps")?)?)?,
     };
     for (column, entries) in object(member(root, "columns")?)? {
         for (place, entry) in array(entries)?.iter().enumerate() {
@@ -54,6 +60,13 @@ fn add(plan: &mut Plan, column: &str, place: usize, from: &Map<String, Value>) -
                 .push((text(member(from, "key")?)?.as_bytes().into(), text(path)?.into()));
         }
         entry.path = u16::try_from(plan.paths.len() - 1).map_err(|_| "too many paths")?;
+    }
+    if from.contains_key("beside")
+        && let Use::Count(slot) = entry.what
+    {
+        let places = &mut plan.beside[slot as usize];
+        let first = if places.start == places.end { order } else { places.start };
+        *places = first..order + 1;
     }
     let key = text(member(from, "key")?)?;
     if let Some(event) = from.get("event") {
@@ -104,10 +117,44 @@ fn meaning(plan: &mut Plan, column: &str, from: &Map<String, Value>) -> Read<Use
             user: from.get("user") == Some(&Value::Bool(true)),
         },
         "output" => Use::Output,
+        "first_token" => Use::FirstToken(timing(plan, from)?),
+        "score_name" => Use::ScoreName,
+        "score_value" => Use::ScoreValue,
+        "kept" => Use::Kept(kept(plan, from)?),
         "tags" => Use::Tags,
         "metadata" => Use::MetadataObject,
         _ => return Err("no such column".to_string()),
     })
+}
+
+fn timing(plan: &mut Plan, from: &Map<String, Value>) -> Read<u16> {
+    let unit = |name: &Value| text(name).and_then(|name| Unit::named(name).ok_or_else(|| format!("no such unit: {name}")));
+    let scopes = object(member(from, "scopes")?)?.iter();
+    plan.timings.push(Timing {
+        unit: unit(member(from, "unit")?)?,
+        scopes: scopes
+            .map(|(scope, name)| Ok((scope.as_bytes().into(), unit(name)?)))
+            .collect::<Read<_>>()?,
+    });
+    u16::try_from(plan.timings.len() - 1).map_err(|_| "too many timings".to_string())
+}
+
+fn kept(plan: &mut Plan, from: &Map<String, Value>) -> Read<u16> {
+    plan.kept.push(Kept {
+        facet: match text(member(from, "facet")?)? {
+            "gap" => facets::GAP,
+            "measure" => facets::MEASURE,
+            other => return Err(format!("no such facet: {other}")),
+        },
+        name: text(member(from, "name")?)?.as_bytes().into(),
+    });
+    u16::try_from(plan.kept.len() - 1).map_err(|_| "too many kept attributes".to_string())
+}
+
+fn gaps(from: &Map<String, Value>) -> Read<Vec<Gap>> {
+    from.iter()
+        .map(|(name, keys)| Ok((name.as_bytes().into(), texts(keys)?.collect())))
+        .collect()
 }
 
 fn kinds(plan: &mut Plan, values: &Map<String, Value>) -> Read<u16> {

@@ -19,6 +19,7 @@ pub struct Logs {
     pub repeated: usize,
     pub facts: Vec<Fact>,
     pub totals: Vec<i64>,
+    pub first_tokens: Vec<u64>,
     /// Ids of traces, with their tenants behind them.
     pub traces: Words,
     /// Whose records are read now.
@@ -188,6 +189,7 @@ impl Logs {
         self.repeated = mark.repeated;
         self.facts.truncate(mark.rows);
         self.totals.truncate(mark.rows);
+        self.first_tokens.truncate(mark.rows);
         self.traces.truncate(mark.traces);
         (self.last_trace, self.last_log_trace, self.last_session) = (None, None, None);
         self.log_traces.truncate(mark.rows);
@@ -219,7 +221,7 @@ impl Logs {
     }
 
     pub fn bytes(&self) -> usize {
-        let fixed = self.facts.len() * (Fact::SIZE + 24) + self.sources.bytes() + self.repeated;
+        let fixed = self.facts.len() * (Fact::SIZE + 32) + self.sources.bytes() + self.repeated;
         let texts = self.bodies.bytes() + self.attributes.bytes() + self.facets.bytes() + self.traces.bytes();
         fixed + texts + self.dicts().map(Dict::bytes).iter().sum::<usize>()
     }

@@ -62,6 +62,7 @@ pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
         ("ReasoningTokens", Arc::new(UInt32Array::from(facts.reasoning))),
         ("CostPico", Arc::new(Int64Array::from(facts.cost))),
         ("CostSource", Arc::new(UInt8Array::from(facts.cost_source))),
+        ("TimeToFirstTokenNs", Arc::new(UInt64Array::from(logs.first_tokens))),
         ("Input", logs.inputs.finish()?),
         ("Output", logs.outputs.finish()?),
         ("Facets.What", what),

@@ -42,6 +42,9 @@ impl Request<'_, '_> {
         self.lifted(&told, &mut fact);
         self.facets(source, &told);
         fact.flags = self.flags(record, &fact);
+        let scope = self.logs.sources.scopes.get(self.logs.sources.get(source).scope);
+        let first = self.found.first_token(self.plan, scope, start, u64::MAX);
+        self.logs.first_tokens.push(first);
         self.logs.facts.push(fact);
         self.logs.totals.push(self.found.total());
         Ok(())
@@ -91,7 +94,7 @@ impl Request<'_, '_> {
             _ => SPAN,
         };
         if is_model(fact.kind) {
-            telling::usage(&mut self.found, fact);
+            telling::usage(&mut self.found, self.plan, fact);
             if telling::used(fact) == 0 {
                 (fact.kind, fact.cost, fact.cost_source) = (SPAN, -1, 0);
             }
@@ -161,6 +164,7 @@ impl Request<'_, '_> {
         if let Some(id) = &told.previous {
             logs.facets.push(facets::PREVIOUS_ID, b"", id);
         }
+        telling::numbers(&mut logs.facets, &mut self.found);
         logs.facets.end();
         if logs.sources.scopes.get(logs.sources.get(source).scope) == OWN_SCOPE {
             self.found.unflag(MARKS);

@@ -33,6 +33,10 @@ impl Request<'_, '_> {
         self.lifted(span, &mut fact);
         self.facets(source, fact.end);
         fact.flags = self.flags(span, &fact);
+        let scope = self.columns.scopes.words.get(source.scope);
+        let length = fact.end.abs_diff(fact.start);
+        let first = self.found.first_token(self.plan, scope, fact.start, length);
+        self.columns.first_tokens.push(first);
         self.columns.facts.push(fact);
         self.columns.totals.push(self.found.total());
     }
@@ -85,12 +89,13 @@ impl Request<'_, '_> {
             .filter(|_| fact.kind == TOOL)
             .unwrap_or_default();
         texts.push(&mut self.found, named, fact);
-        telling::usage(&mut self.found, fact);
+        telling::usage(&mut self.found, self.plan, fact);
     }
 
     fn facets(&mut self, source: &Source, end: i64) {
         let column = &mut self.columns.facets;
         telling::facets(column, &mut self.found);
+        telling::asked(column, &self.found, self.plan, &source.owner);
         if self.columns.scopes.words.get(source.scope) == records::OWN_SCOPE {
             self.found.unflag(records::MARKS);
         } else {

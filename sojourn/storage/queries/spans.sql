@@ -4,7 +4,7 @@ SELECT
     Timestamp AS Start, addNanoseconds(Timestamp, Duration) AS End, Duration AS DurationNs,
     lower(StatusCode) AS Status, StatusMessage,
     Project, SessionId, Segment, UserId, Model, Provider, Tool,
-    InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, ReasoningTokens, Cost,
+    InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, ReasoningTokens, Cost, TimeToFirstTokenNs,
     Input, Output, ScopeName AS Scope, SpanAttributes AS Attributes, ResourceAttributes AS Resource,
     `Events.Timestamp` AS EventTimes, `Events.Name` AS EventNames, `Events.Attributes` AS EventAttributes,
     `Links.TraceId` AS LinkTraceIds, `Links.SpanId` AS LinkSpanIds, `Links.Attributes` AS LinkAttributes

@@ -38,7 +38,9 @@ SELECT
     r.Metadata AS Metadata,
     if(r.FirstTrace = '', r.FirstPrompt, dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '')) AS FirstInput,
     if(r.LastTrace = '', r.LastAnswer, dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '')) AS LastOutput,
-    CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
+    CAST((r.`Scores.Name`, arrayMap((n, s) -> (n, toDecimal128(s, 9) / 1000000000), r.`Scores.Count`, r.`Scores.Sum`)),
+        'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores,
+    CAST((r.`Measures.Name`, r.`Measures.Value`), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
     r.LastSeen AS LastSeen, r.LogErrors AS LogErrors, arraySort(CAST(r.Alerts, 'Array(String)')) AS Alerts
 FROM $database.session_rows AS r FINAL;
@@ -64,7 +66,9 @@ SELECT
     r.Metadata AS Metadata,
     if(r.FirstTrace = '', r.FirstPrompt, dictGetOrDefault('$database.session_previews', 'Input', (toString(r.Tenant), toString(r.Project), r.SessionId, r.FirstTrace), '')) AS FirstInput,
     if(r.LastTrace = '', r.LastAnswer, dictGetOrDefault('$database.session_previews', 'Output', (toString(r.Tenant), toString(r.Project), r.SessionId, r.LastTrace), '')) AS LastOutput,
-    CAST(map(), 'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores, CAST(map(), 'Map(String, Int64)') AS Measures,
+    CAST((r.`Scores.Name`, arrayMap((n, s) -> (n, toDecimal128(s, 9) / 1000000000), r.`Scores.Count`, r.`Scores.Sum`)),
+        'Map(String, Tuple(Count UInt64, Sum Decimal(38, 9)))') AS Scores,
+    CAST((r.`Measures.Name`, r.`Measures.Value`), 'Map(String, Int64)') AS Measures,
     r.LogRecords AS LogRecords, r.TurnP50Ns AS TurnP50Ns, r.TurnP95Ns AS TurnP95Ns, r.Collector AS Collector, r.Revision AS Revision,
     r.LastSeen AS LastSeen, r.LogErrors AS LogErrors
 FROM
@@ -92,7 +96,8 @@ SELECT
     arraySort(CAST(r.Tools, 'Array(String)')) AS Tools,
     arrayFilter((name, bit) -> bitAnd(r.Flags, bit) != 0, $flag_names, $flag_bits) AS Flags,
     arraySort(CAST(r.OtherIds, 'Array(String)')) AS OtherIds,
-    CAST(map(), 'Map(String, Int64)') AS Measures, r.Input AS Input, r.Output AS Output
+    CAST(mapSort((k, v) -> k, CAST((r.`Measures.Name`, r.`Measures.Value`), 'Map(String, Int64)')), 'Map(String, Int64)') AS Measures,
+    r.Input AS Input, r.Output AS Output
 FROM (SELECT * FROM $database.session_trace_rows FINAL WHERE Spans > 0) AS r
 ASOF LEFT JOIN (SELECT Tenant, Project, SessionId, Segment, Start FROM $database.session_segment_rows FINAL WHERE Segment > 0) AS cut
     ON r.Tenant = cut.Tenant AND r.Project = cut.Project AND r.SessionId = cut.SessionId AND r.Start >= cut.Start;
@@ -148,6 +153,7 @@ SELECT
     r.ReasoningTokens AS ReasoningTokens,
     CAST(if(r.CostPico < 0, NULL, toDecimal128(r.CostPico, 12) / 1000000000000), 'Nullable(Decimal(38, 12))') AS Cost,
     CAST(transform(r.CostSource, [1, 2], ['reported', 'computed'], ''), 'String') AS CostSource,
+    nullIf(r.TimeToFirstTokenNs, 0) AS TimeToFirstTokenNs,
     r.Input AS Input,
     r.Output AS Output,
     r.`Facets.What` AS `Facets.What`,

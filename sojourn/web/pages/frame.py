@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
+from sojourn.schema import FLAG_MEANINGS
 from sojourn.web import changing, wording
 from sojourn.web.answers import Answer, Pairs
 from sojourn.web.reading import Row
@@ -28,7 +29,7 @@ def _environment() -> Environment:
     )
     environment.filters.update({word: getattr(wording, word) for word in _WORDS})
     environment.globals.update(session_address=session_address, trace_address=trace_address, longest=LONGEST_VALUE, places=_PLACES)
-    environment.globals.update(flag_words=wording.FLAGS, reasons=wording.REASONS, event_words=wording.EVENTS, token=changing.TOKEN)
+    environment.globals.update(flag_words=FLAG_MEANINGS, reasons=wording.REASONS, event_words=wording.EVENTS, token=changing.TOKEN)
     return environment
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from sojourn.schema import FLAG_MEANINGS
 from sojourn.web import wording
 from sojourn.web.answers import Answer, Pairs
 from sojourn.web.pages import lanes
@@ -36,7 +37,7 @@ def session(answer: Answer, pairs: Pairs) -> str:
         totals=_totals(row),
         tokens=_token_parts(row),
         time=_time_parts(row),
-        flags=[(flag, wording.FLAGS.get(flag, "")) for flag in row["flags"]],
+        flags=[(flag, FLAG_MEANINGS.get(flag, "")) for flag in row["flags"]],
         following=again(pairs, after=answer["next"]) if answer["next"] else None,
         first=again(pairs, after=None) if dict(pairs).get("after") else None,
         twin=session_address(row, ".json"),

@@ -1,10 +1,11 @@
 //! What a span tells, read once all of it was walked over.
 
 use super::super::clean::{self, cut, cut_bytes};
+use super::super::numbers::Worth;
 use super::super::reading::preview;
 use super::super::{CountSlot, Plan, TextSlot};
 use super::{Bytes, Found, MAX_METADATA, NOTHING};
-use crate::schema::{KINDS, NO_KIND, flags};
+use crate::schema::{KINDS, NO_KIND, facets, flags};
 
 /// Bytes of a user, model or other name.
 const MAX_TEXT: usize = 4096;
@@ -64,6 +65,49 @@ impl<'a> Found<'a> {
             (NOTHING, ..) => -1,
             (_, total, _) => i64::from(total),
         }
+    }
+
+    /// Whether the key that tells cached tokens says that the input leaves them out.
+    pub fn cache_is_beside(&self, plan: &Plan) -> bool {
+        let mut beside = false;
+        for slot in [CountSlot::CacheRead, CountSlot::CacheWrite] {
+            let (order, places) = (self.counts[slot as usize].0, &plan.beside[slot as usize]);
+            if order < places.start {
+                return false; // told in the parts of the input
+            }
+            beside |= places.contains(&order);
+        }
+        beside
+    }
+
+    /// Nanoseconds from the start to the first token, 0 if not told: at most as long as all of it took.
+    pub fn first_token(&self, plan: &Plan, scope: &[u8], start: i64, length: u64) -> u64 {
+        let (order, timing, value) = &self.first;
+        let told = match (*order, self.first_event) {
+            (NOTHING, i64::MAX) => return 0,
+            (NOTHING, event) => Some(i128::from(event) - i128::from(start)),
+            _ => plan.timings[usize::from(*timing)].unit_in(scope).read(value, start),
+        };
+        told.and_then(|time| u64::try_from(time).ok())
+            .filter(|&time| time <= length)
+            .unwrap_or(0)
+    }
+
+    /// Calls `facet` with what was kept of attributes: what it is, its name and value.
+    pub fn each_kept(&self, plan: &Plan, mut facet: impl FnMut(u32, &[u8], &Worth<'a>)) {
+        for (number, worth) in &self.kept {
+            let kept = &plan.kept[usize::from(*number)];
+            facet(kept.facet, &kept.name, worth);
+        }
+    }
+
+    /// Whether an attribute of this name was kept, or (`user`) is told otherwise.
+    pub fn knows(&self, plan: &Plan, name: &[u8]) -> bool {
+        let kept = |(number, _): &(u16, Worth<'_>)| {
+            let kept = &plan.kept[usize::from(*number)];
+            kept.facet == facets::GAP && *kept.name == *name
+        };
+        (name == b"user" && !self.texts[TextSlot::User as usize].1.is_empty()) || self.kept.iter().any(kept)
     }
 
     /// The reported cost in picodollars, -1 for none: a whole one, else the sum of its parts.
