@@ -197,7 +197,7 @@ def plain(batch: pa.RecordBatch | pa.Table) -> Iterator[tuple[Id, Row]]:
 
 
 def _comparable(row: Row) -> Row:
-    for nested in ("Metadata", "Notes"):
+    for nested in ("Metadata", "Notes", "Scores", "Measures"):
         parts = [name for name in row if name.startswith(f"{nested}.")]
         if parts:
             row[nested] = sorted(zip(*(row.pop(name) for name in parts), strict=True))
