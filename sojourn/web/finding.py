@@ -8,43 +8,52 @@ Else more is looked at, and at last everything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from sojourn.web.parameters import Question, pico
+from sojourn.web.parameters import Question
 from sojourn.web.reading import Reading, Row
 
-_STEPS: Final = (3, 12)
+_STEPS: Final = (2, 10)
 """How many times as many versions are looked at as rows are wanted, one after the other."""
 _MOST: Final = 1_000
 """More versions are never looked at: naming so many sessions costs more than it spares."""
+Key = tuple[str, str]
 
 
 def sessions(reading: Reading, question: Question) -> list[Row]:
     """One row more than asked for, if there are so many."""
+    places = [_key(place) for place in _places(reading, question)]
+    rows = reading.rows("sessions", tenant=reading.tenant, keys=places) if places else []
+    found = {_key(row): row for row in rows}
+    return [found[place] for place in places if place in found]  # one may have been deleted meanwhile
+
+
+def _places(reading: Reading, question: Question) -> list[Row]:
+    """Project, id and sort value of the sessions that stand in the list, in its order."""
     wanted = question.limit + 1
     for step in _STEPS:
         looked = wanted * step
         if looked > _MOST:
             break
         seen = reading.rows("session_versions", question.given, tenant=reading.tenant, **question.bound | {"limit": looked})
-        keys = list({(row["project"], row["session_id"]): None for row in seen})
-        if not keys:
+        if not seen:
             return []
-        rows = reading.rows("sessions", question.given | {"keys"}, tenant=reading.tenant, keys=keys, **question.bound)
-        if len(seen) < looked or (len(rows) == wanted and _stands_before(question, rows[-1], seen[-1])):
-            return rows
-    return reading.rows("sessions", question.given, tenant=reading.tenant, **question.bound)
+        keys = list({_key(version): None for version in seen})
+        places = reading.rows("session_places", question.given | {"keys"}, tenant=reading.tenant, keys=keys, **question.bound)
+        if len(seen) < looked or (len(places) == wanted and _stands_before(question, places[-1], seen[-1])):
+            return places
+    return reading.rows("session_places", question.given, tenant=reading.tenant, **question.bound)
 
 
-def _stands_before(question: Question, row: Row, seen: Mapping[str, Any]) -> bool:
-    """Whether a row stands at or before the last version that was seen, in the order of the list."""
-    column = question.sort.removeprefix("-")
-    value, edge = row[column], seen["value"]
-    if column == "cost" and value is not None:
-        value = pico(value)
+def _key(row: Row) -> Key:
+    return row["project"], row["session_id"]
+
+
+def _stands_before(question: Question, place: Row, seen: Row) -> bool:
+    """Whether a session stands at or before the last version that was seen, in the order of the list."""
+    value, edge = place["value"], seen["value"]
     if (value is None) != (edge is None):
         return edge is None
     if value != edge and value is not None:
         return bool(value > edge) if question.sort.startswith("-") else bool(value < edge)
-    return (row["project"], row["session_id"]) <= (seen["project"], seen["session_id"])
+    return _key(place) <= _key(seen)

@@ -37,19 +37,17 @@ def snake_case(name: str) -> str:
     return _NAMES.sub("_", name).lower()
 
 
-def _sortable() -> dict[str, tuple[str, str, str]]:
+def _sortable() -> dict[str, tuple[str, str]]:
     hidden = {"CostPico", "CostSources", "Version", "Deleted"}
     shown = [(column.name, column.type) for column in schema.SESSION_ROWS.columns if column.name not in hidden]
     shown += [("TotalTokens", "UInt64")]
     utc = {"DateTime64(9)": "DateTime64(9, 'UTC')", "DateTime64(3)": "DateTime64(3, 'UTC')"}
     numbers = ((name, kind) for name, kind in shown if kind.startswith(("UInt", "DateTime64")))
-    return {snake_case(name): (name, name, utc.get(kind, kind)) for name, kind in numbers} | {
-        "cost": ("Cost", "KnownPico", "Nullable(Int64)")
-    }
+    return {snake_case(name): (name, utc.get(kind, kind)) for name, kind in numbers} | {"cost": ("KnownPico", "Nullable(Int64)")}
 
 
 SORTABLE: Final = _sortable()
-"""What a list of sessions may be sorted by: name in JSON → (column that is shown, column that is stored, its type)."""
+"""What a list of sessions may be sorted by: name in JSON → (what is sorted by in `session_places.sql`, its type)."""
 
 
 @dataclass(slots=True)
@@ -178,7 +176,7 @@ def _amounts(question: Question, given: Mapping[str, str], now: int) -> None:
     if "min_cost" in given:
         if not _MONEY.fullmatch(given["min_cost"]):
             raise BadParameter(f"min_cost: {given['min_cost']!r} is not an amount of US dollars such as 0.25")
-        question.ask("min_cost", min_cost=pico(given["min_cost"]))
+        question.ask("min_cost", min_cost=_pico(given["min_cost"]))
     if "min_tokens" in given:
         question.ask("min_tokens", min_tokens=whole("min_tokens", given["min_tokens"], 2**63 - 1))
     if "min_wall" in given:
@@ -193,9 +191,9 @@ def _order(question: Question, given: Mapping[str, str]) -> None:
     column = question.sort.removeprefix("-")
     if column not in SORTABLE:
         raise BadParameter(f"sort: {question.sort[:80]!r} is none of {', '.join(SORTABLE)}, each with `-` for descending")
-    shown, stored, kind = SORTABLE[column]
+    name, kind = SORTABLE[column]
     direction = "descending" if question.sort.startswith("-") else "ascending"
-    question.ask(direction, sort=stored, shown=shown)
+    question.ask(direction, sort=name)
     if "after" not in given:
         return
     sort, value, project, session = decode_cursor(given["after"], (str, (str, type(None)), str, str))
@@ -212,10 +210,10 @@ def _sort_value(value: str, kind: str) -> str:
     shapes = {"UInt": r"\d{1,20}", "Date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z", "Null": r"-?\d{1,26}(\.\d{1,12})?"}
     if not re.fullmatch(shapes[kind[:4]], value):
         raise BadParameter("after: is not a cursor of this list: use `next` of an earlier answer as it is")
-    return str(pico(value)) if kind.startswith("Null") else value.replace("T", " ").rstrip("Z")
+    return str(_pico(value)) if kind.startswith("Null") else value.replace("T", " ").rstrip("Z")
 
 
-def pico(dollars: str) -> int:
+def _pico(dollars: str) -> int:
     """Money as it is stored: whole 10^-12 US dollars."""
     return max(-(2**63), min(int(Decimal(dollars).scaleb(12)), 2**63 - 1))
 

@@ -20,10 +20,11 @@ Row = dict[str, Any]
 
 _CONDITION = re.compile(r"-- if (\w+)\s*$")
 _INCLUDED = re.compile(r"^ *-- include (\w+)$", re.MULTILINE)
+# Conditions on the key are applied before other columns are read, with FINAL too (only those on the key: others need the newest version).
 _ANSWER: Final = (
     "SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0, output_format_json_quote_decimals = 1, "
     "output_format_json_named_tuples_as_objects = 1, output_format_json_validate_utf8 = 1, max_execution_time = {seconds:UInt32}, "
-    "max_memory_usage = 1000000000\nFORMAT JSONEachRow"
+    "max_memory_usage = 1000000000, optimize_move_to_prewhere_if_final = 1\nFORMAT JSONEachRow"
 )
 _NOT_YET: Final = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE: nothing was ever stored
 _TOO_SLOW: Final = {159, 160, 241}  # TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED
