@@ -142,8 +142,9 @@ class Lane:
         decode: bool = True,
         raw: bool = False,
         log: Log | None = None,
+        redact: str | None = None,
     ) -> Lane:
-        """`lift` is the JSON of `sessions.attributes.lift_plan()`. `flush_interval` in seconds.
+        """`lift` is the JSON of `sessions.attributes.lift_plan()`, `redact` a plan as for redact(). `flush_interval` in seconds.
 
         With a log, what it has from an earlier process comes first."""
 
@@ -302,6 +303,13 @@ def name_digests(names: _ArrowArray) -> bytes:
 
 def pick_names(names: _ArrowArray, rows: _Numbers) -> _ArrowArray:
     """These rows (int64) of Tenant, Project, SessionId. IndexError if there is no such row."""
+
+def redact(plan: str, signal: str, body: builtins.bytes) -> builtins.bytes:
+    """A serialised request without what nobody may know, as a lane with this plan takes it.
+
+    `plan` is JSON: {"signals": [...], "keys": [...], "patterns": [...], "replacement": "<masked>", "hash_key": ""}. ValueError for a plan
+    that is wrong, and for bytes that are no request.
+    """
 
 def searchable(ids: _ArrowArray, names: _ArrowArray, users: _ArrowArray, metadata: _ArrowArray) -> _ArrowArray:
     """What each session is found by, in lower case: its id, name and user (utf8), a line each, then `key=value` of its metadata

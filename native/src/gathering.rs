@@ -1,5 +1,6 @@
 //! A group in the making: requests go in one by one, each wholly or not at all.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,6 +86,11 @@ impl Gathering {
         tenant: &str,
         wait: bool,
     ) -> Result<Receipt, Refusal> {
+        let body = match &settings.redact {
+            Some(redact) => redact.apply(signal, body)?,
+            None => Cow::Borrowed(body),
+        };
+        let body = &*body;
         let (taken, rows) = match &mut self.content.group {
             Some(group) => decode(group, signal, body, arrival, tenant)?,
             None => count(settings.raw, signal, body)?,

@@ -17,6 +17,7 @@ use crate::delivery::{Delivery, Held, Room};
 use crate::gathering::{Gathering, Receipt};
 use crate::lift::Plan;
 use crate::log::Log;
+use crate::redact::Redact;
 use crate::refusal::Refusal;
 use crate::texts::Texts;
 use crate::wire::Signal;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub raw: bool,
     /// Where requests are made safe.
     pub log: Option<Arc<Log>>,
+    /// What nobody may know of requests.
+    pub redact: Option<Redact>,
 }
 
 pub struct Decoding {

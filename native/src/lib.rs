@@ -23,6 +23,7 @@ mod metrics;
 mod parts;
 #[cfg(feature = "python")]
 mod python;
+pub mod redact;
 pub mod refusal;
 pub mod schema;
 pub mod server;

@@ -11,6 +11,7 @@ mod keyring;
 mod lane;
 mod log;
 mod many;
+mod redact;
 mod search;
 mod server;
 mod shelf;
@@ -39,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(facts::facts, module)?)?;
     module.add_function(wrap_pyfunction!(slots::name_digests, module)?)?;
     module.add_function(wrap_pyfunction!(slots::pick_names, module)?)?;
+    module.add_function(wrap_pyfunction!(redact::redact, module)?)?;
     module.add_function(wrap_pyfunction!(search::searchable, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;

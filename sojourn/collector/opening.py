@@ -41,7 +41,8 @@ class Opening:
         self._exporters = {id_: description.exporters[id_] for id_ in exporters}
         self._processors = list(dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.processors))
         self._raw = any(exporter.raw for exporter in self._exporters.values())
-        self.decode = bool(self._processors) or any(not exporter.raw for exporter in self._exporters.values())
+        looking = any(description.type_of("processors", id_) != "redact" for id_ in self._processors)  # redact works on requests
+        self.decode = looking or any(not exporter.raw for exporter in self._exporters.values())
         if self.decode:
             leave_pandas_out()
         self._host = replace(service.host, texts=_native.Texts(TEXTS) if self.decode else None)
@@ -81,9 +82,10 @@ class Opening:
     def _open_processors(self) -> dict[str, Step]:
         if not self._processors:
             return {}
-        from sojourn.sessions.telling import Telling
+        if self.decode:
+            from sojourn.sessions.telling import Telling
 
-        self._host = replace(self._host, history=self._history(), telling=Telling())
+            self._host = replace(self._host, history=self._history(), telling=Telling())
         processors = self._service.description.processors
         steps: dict[str, Step] = {}
         for id_ in self._processors:
@@ -117,7 +119,18 @@ class Opening:
             decode=self.decode,
             raw=self._raw,
             log=log,
+            redact=self._redact(),
         )
+
+    def _redact(self) -> str | None:
+        """What is masked in requests of the signals whose pipelines ask for it."""
+        processors = self._service.description.processors
+        for id_ in self._processors:
+            plan = getattr(processors[id_], "plan", None)
+            if callable(plan):
+                signals = [name.partition("/")[0] for name, pipeline in self._pipelines.items() if id_ in pipeline.processors]
+                return str(plan(signals))
+        return None
 
     def _lift(self) -> str:
         """The plan after which attributes become columns, from what all processors want of it."""

@@ -118,24 +118,33 @@ def _processors(description: Description, path: tuple[str, ...], pipeline: Pipel
         earlier = _BEFORE.get(type_)
         if id_ in pipeline.processors[:index]:
             yield Problem(place, (*path, "processors"), f"{id_} is there twice: keep one of them")
+        elif type_ == "redact" and index:
+            yield Problem(place, (*path, "processors"), f"{id_} has to be the first: what stands before it would see what nobody may know")
         elif earlier and earlier not in seen:
             order = " → ".join((*_BEFORE.values(), "lifecycle"))
             yield Problem(place, (*path, "processors"), f"{id_} needs {earlier} before it: the order is {order}")
         seen.append(type_)
     for index, id_ in enumerate(pipeline.exporters):
         exporter = description.exporters.get(id_)
-        if exporter is not None and exporter.raw and pipeline.processors:
+        if exporter is not None and exporter.raw and any(description.type_of("processors", id_) != "redact" for id_ in pipeline.processors):
             yield Problem(
                 _at(description, *path, "exporters", str(index)),
                 (*path, "exporters"),
-                f"{id_} sends requests on as they came, so it cannot stand behind processors yet: give it a pipeline without processors",
+                f"{id_} sends requests on as they came, so it cannot stand behind processors yet: "
+                "give it a pipeline without processors, or with redact alone",
             )
 
 
 def _lanes(description: Description) -> Iterator[Problem]:
-    """Within a lane a span no longer says which of two pipelines it came by."""
+    """Within a lane a span no longer says which of two pipelines it came by, and requests are masked in one way."""
     pipelines = description.service.pipelines
     for lane in description.lanes():
+        masks = dict.fromkeys(
+            id_ for name in lane for id_ in pipelines[name].processors if description.type_of("processors", id_) == "redact"
+        )
+        if len(masks) > 1:
+            message = f"shares processors with pipelines that have another redact ({', '.join(masks)}): let them have the same one"
+            yield _problem(description, ("service", "pipelines", lane[0]), message)
         first: dict[str, str] = {}
         for id_ in lane:
             signal = id_.partition("/")[0]

@@ -15,6 +15,7 @@ use crate::delivery;
 use crate::intake::Encoding;
 use crate::lane::{self, Acknowledge, Decoding, Settings};
 use crate::lift::Plan;
+use crate::redact::Redact;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
 
@@ -24,7 +25,7 @@ pub struct Lane(pub Arc<lane::Lane>);
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (*, texts, lift, flush_interval, flush_rows, flush_bytes, queue_bytes, decode=true, raw=false, log=None))]
+    #[pyo3(signature = (*, texts, lift, flush_interval, flush_rows, flush_bytes, queue_bytes, decode=true, raw=false, log=None, redact=None))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
         texts: Option<&Texts>,
@@ -36,6 +37,7 @@ impl Lane {
         decode: bool,
         raw: bool,
         log: Option<&Log>,
+        redact: Option<&str>,
     ) -> PyResult<Self> {
         let decode = match (decode, texts) {
             (false, _) => None,
@@ -54,6 +56,7 @@ impl Lane {
             decode,
             raw,
             log: log.map(|log| Arc::clone(&log.0)),
+            redact: redact.map(Redact::parse).transpose().map_err(PyValueError::new_err)?,
         }))))
     }
 
