@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from sojourn import _native
+from sojourn.collector.write_ahead import move_old_logs
 from sojourn.sessions.attributes import lift_plan
 from tests.native.test_server import post
 from tests.native.wire import METHODS, PROTOBUF, raw_lane, records, serving, spans
@@ -223,3 +224,27 @@ def test_rows_that_are_in_no_log_go_beside(tmp_path: Path) -> None:
             got += numbers(group)
             group.commit()
         assert sum(b"other" in body for body in got) == 1
+
+
+def test_the_log_of_a_lane_that_is_no_more_goes_to_those_that_take_its_signals(tmp_path: Path) -> None:
+    """With the moment of their arrival; what nobody takes stays, and so does everything behind it."""
+    data_dir = tmp_path
+    log, lane = opened(data_dir / "log" / "traces")
+    with closing(log):
+        push(lane, 1)
+        lane.push("logs", records(1), PROTOBUF, 5, durable=True)
+        push(lane, 2)
+    queues: dict[str, list[_native.Lane]] = {}
+    new_log, new_lane = opened(data_dir / "log" / "traces+metrics")
+    queues["traces"] = [new_lane]
+    with closing(new_log):
+        move_old_logs(data_dir, {"traces+metrics": queues}, SIZE)
+        assert new_log.stats()["sojourn_log_requests"] == 1
+        queues["logs"] = queues["traces"]
+        move_old_logs(data_dir, {"traces+metrics": queues}, SIZE)
+        assert new_log.stats()["sojourn_log_requests"] == 3
+        assert not (data_dir / "log" / "traces").exists()
+        queues["traces"][0].close()
+        group = queues["traces"][0].next(10)
+        assert group is not None
+        assert (group.rows, group.oldest) == (3, 5)

@@ -105,6 +105,7 @@ class Senders:
                     with self._lock:
                         self.acknowledged.add(number)
                     connection.close()
+                    pause.wait(0.01)  # what is sent has to be sent to the undisturbed collector too
                     return
                 assert answer.status == 503, f"request {number}: {answer.status}"
             except (OSError, http.client.HTTPException):
