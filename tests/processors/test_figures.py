@@ -11,6 +11,7 @@ from sojourn.sessions.lifting import lift_plan
 from sojourn.testing import Collector, at, run, span
 from tests.native.decoding import FACT, Decoder, request
 from tests.signals.telling import log, requests
+from tests.web.test_rebuild import rebuild
 
 MEASURES = "processors.aggregate.measures={pages: {sum: app.pages}, retries: {max: app.retry}, room: {min: app.room}}"
 
@@ -69,6 +70,20 @@ def test_what_was_stored_is_counted_on_after_a_restart() -> None:
         collector.send(measured("child", parent=root, pages=10, retry=4), measured("new", start=at("09:20"), pages=2**62))
         assert one(collector, "Measures") == {"pages": 2**63 - 1, "retries": 7}
         assert one(collector, "Scores") == polite(1, "0.5")
+
+
+def test_folding_again_finds_the_same() -> None:
+    """Of scores and measures, of spans and records, in segments, and of a trace whose session is made of attributes."""
+    settings = [MEASURES, "processors.session.missing_id=gap", "processors.session.gap_attributes=[app.team]"]
+    with run(settings=settings, now="18:00") as collector:
+        collector.send(measured("early", pages=3, room=4), measured("late", start=at("15:00"), pages=2, room=9), score("one", 0.5, 0.5))
+        collector.send(span("nobody's", attributes={"app.team": "red", "app.pages": 8}))
+        for signal, body in requests([log("gen_ai.evaluation.result", "09:05", "s", attributes=RESULT)]):
+            collector.send(body, signal=signal)
+        told = collector.query("SELECT SessionId, Measures['pages'] AS Pages, Scores FROM sessions ORDER BY SessionId")
+        assert [tuple(row.values()) for row in told] == [("red", 8, {}), ("s", 5, polite(3, "1.25"))]
+        last, differences = rebuild(collector, check=True)
+        assert (last["wrong"], differences) == (0, [])
 
 
 def test_without_measures_there_are_none() -> None:
