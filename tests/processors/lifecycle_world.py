@@ -229,6 +229,9 @@ def trace_rows(traces: Sequence[Trace], texts: Any, version: int) -> pa.RecordBa
     kinds = (("What", pa.uint8()), ("Key", pa.uint64()), ("Text", pa.string()), ("At", pa.int64()), ("Span", pa.uint64()))
     for at, (name, kind) in enumerate(kinds):
         add(f"Notes.{name}", ([note[at] for note in each] for each in notes), pa.list_(kind))
+    sums = (("Scores.Name", pa.string()), ("Scores.Count", pa.uint64()), ("Scores.Sum", pa.int64()))
+    for name, kind in (*sums, ("Measures.Name", pa.string()), ("Measures.Value", pa.int64()), ("Measures.How", pa.uint8())):
+        add(name, ([] for _ in traces), pa.list_(kind))
     add("Version", (version for _ in traces), pa.uint64())
     add("Deleted", (int(trace.gone) for trace in traces), pa.uint8())
     packed, facets, counts = pack(pa.table(columns), texts)
@@ -347,7 +350,8 @@ def _key(row: dict[str, Any]) -> tuple[str, str, str]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what may differ between two ways to the same answer."""
-    row = {name: value for name, value in row.items() if name not in ("Revision", "LastSeen", "Version", "Deleted", "Alerts")}
+    unequal = ("Revision", "LastSeen", "Version", "Deleted", "Alerts")
+    row = {name: value for name, value in row.items() if name not in unequal and not name.startswith(("Scores.", "Measures."))}
     row["Metadata"] = dict(row["Metadata"])
     return row
 
