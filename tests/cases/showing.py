@@ -118,6 +118,20 @@ def get(collector: Collector, path: str, **parameters: str) -> Any:
         return json.loads(answer.read())
 
 
+def change(collector: Collector, words: Words, action: str, line: Row) -> None:
+    """What a person does with a session, through the API."""
+    path, body = f"/sessions/{urllib.parse.quote(line[action], safe='')}", b""
+    if action == "rename":
+        path, body = f"{path}/name", json.dumps({"name": line["to"]}).encode()
+    elif action == "end":
+        path = f"{path}/end"
+    address = f"http://{collector.endpoints['web']}{path}?{urllib.parse.urlencode({'project': words.place})}"
+    method = "DELETE" if action == "delete" else "POST"
+    asked = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=60) as answer:
+        assert answer.status in (200, 204)
+
+
 def unviewable(collector: Collector, words: Words) -> list[str]:
     """What the page does not show of the sessions of a case: none of a good one."""
     wrong = []

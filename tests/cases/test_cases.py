@@ -84,14 +84,14 @@ class Play:
                 for signal, body in words.requests(line):
                     self.collector.send(body, signal=signal)
             else:
-                self._do(line)
+                self._do(words, line)
         return seen
 
     def _look(self, words: Words, line: Row) -> Row:
         sections = self._case.expected.get(line["look"], {})
         return showing.shown(self.collector, words, sections, line)
 
-    def _do(self, line: Row) -> None:
+    def _do(self, words: Words, line: Row) -> None:
         self.collector.settle()
         if "clock" in line:
             if line["clock"].startswith("+"):
@@ -104,7 +104,8 @@ class Play:
             self._stack.close()
             self.collector = self._start(now)
         else:
-            raise AssertionError(f"{line} is nothing that a case can do")
+            action = next(word for word in ("rename", "end", "delete") if word in line)
+            showing.change(self.collector, words, action, line)
 
 
 # Those that share a collector first: it is started once then.
