@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::clean;
 use super::inside::{self, Members};
 use super::numbers::{Scores, Worth};
-use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, value_at};
+use super::reading::{is_told, says_something, sum_of, tags_of, text_at, text_of, unquoted, value_at};
 use super::records;
 use super::{COUNT_SLOTS, CountSlot, Entry, EventUse, Plan, TEXT_SLOTS, TextSlot, Use};
 use crate::schema::{NO_KIND, flags};
@@ -252,11 +252,9 @@ impl<'a> Found<'a> {
     }
 
     fn kind(&mut self, plan: &Plan, entry: &Entry, table: u16, value: &AnyValue<'a>) {
-        let AnyValue::Text(_) = *value else { return };
-        let text = text_of(value, entry.quoted);
-        let text = text.trim_ascii();
-        let told = |(name, _): &&(Box<[u8]>, u8)| name.eq_ignore_ascii_case(text);
-        let Some(&(_, kind)) = plan.kinds[usize::from(table)].iter().find(told) else {
+        let AnyValue::Text(text) = *value else { return };
+        let kinds = &plan.kinds[usize::from(table)];
+        let Some(kind) = kind_of(kinds, text.trim_ascii()).or_else(|| kind_within(kinds, text, entry.quoted)) else {
             return;
         };
         if entry.order < self.kind.0 {
@@ -315,6 +313,25 @@ impl<'a> Found<'a> {
 /// Members of a metadata object, more than are ever kept of it.
 fn members(text: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
     Members::of(text).into_iter().flatten().take(MAX_METADATA * 16)
+}
+
+fn kind_of(kinds: &[(Box<[u8]>, u8)], text: &[u8]) -> Option<u8> {
+    kinds
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text))
+        .map(|&(_, kind)| kind)
+}
+
+/// A kind in a JSON string (MLflow), or in front of the name of a function: `ai.streamText.doStream my-function` (AI SDK).
+#[cold]
+fn kind_within(kinds: &[(Box<[u8]>, u8)], text: &[u8], quoted: bool) -> Option<u8> {
+    let text = unquoted(Cow::Borrowed(text.trim_ascii()), quoted);
+    let word = if text.starts_with(b"ai.") {
+        text.split(|&byte| byte == b' ').next()?
+    } else {
+        &text
+    };
+    kind_of(kinds, word)
 }
 
 fn bytes_of(text: Cow<'_, str>) -> Bytes<'_> {

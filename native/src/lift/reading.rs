@@ -69,7 +69,7 @@ pub fn text_of<'a>(value: &AnyValue<'a>, quoted: bool) -> Bytes<'a> {
 }
 
 /// The content of a JSON string, if values of this key are JSON and this is one.
-fn unquoted(text: Bytes<'_>, quoted: bool) -> Bytes<'_> {
+pub fn unquoted(text: Bytes<'_>, quoted: bool) -> Bytes<'_> {
     if !quoted || text.first() != Some(&b'"') {
         return text;
     }
