@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn import _native
@@ -82,7 +83,7 @@ class Keeping:
         while self._memory.woken:
             self._upkeep.suspect(self._memory.woken.pop())
         batches = [*self._bury(now), *self._upkeep.tick(now)]
-        touched = self._memory.due(now)
+        touched = self._memory.due(now) or self._memory.doubtful()
         return [*batches, *(self._settle(touched, now) if touched else ())]
 
     def asked(self, request: object) -> Iterable[Batch]:
@@ -184,7 +185,7 @@ class Keeping:
         if (ended := where(after.state == ENDED)).size:
             self._ended.append(pick(touched.names, ended))
         unheard = (active.counts == 0) & (gathered.counts > 0)
-        return _vanished(touched.names, touched.before, after, unheard, version) + batches
+        return _vanished(touched.names, self._memory.segments_stored(touched), after, unheard, version) + batches
 
     def _told(self, touched: Touched, gathered: Gathered, active: Gathered, after: Known, version: int, now: int) -> list[Batch]:
         """Rows of the sessions of which there is anything, their segments and events; what is told goes into `after`."""
@@ -246,7 +247,7 @@ class Keeping:
 
     def _keep_unseen(self, touched: Touched, after: Known) -> None:
         """Sessions whose trace rows cannot be found any more have not vanished: nothing can be said of them, and they are forgotten."""
-        unseen = np.bincount(touched.pile.session, minlength=len(touched.keys)) == 0
+        unseen = (np.bincount(touched.pile.session, minlength=len(touched.keys)) == 0) & ~self._memory.doubted(touched)
         if unseen.any():
             after.segments[unseen] = touched.before.segments[unseen]
             if not self._warned:
@@ -279,20 +280,20 @@ def _note(after: Known, told: Answer, rules: Rules) -> None:
     after.deadline[session] = deadlines(arrival, end, state, rules.take(session))
 
 
-def _vanished(names: pa.RecordBatch, before: Known, after: Known, unheard: Mask, version: int) -> list[Batch]:
+def _vanished(names: pa.RecordBatch, stored: npt.NDArray[np.uint32], after: Known, unheard: Mask, version: int) -> list[Batch]:
     """Rows for segments that are no more, and for sessions that all their traces have left.
 
     And for those of which there is nothing but marks yet: that such a row is stored tells a later life to look for them.
     """
     out = []
-    then, now = (np.where(known.segments > 1, known.segments, 0) for known in (before, after))  # an only segment has no row of its own
+    then, now = (np.where(segments > 1, segments, 0) for segments in (stored, after.segments))  # an only segment has no row of its own
     pairs = [(at, number) for at in where(now < then).tolist() for number in range(int(now[at]), int(then[at]))]
     if pairs:
         revisions = [int(after.revision[at]) for at, _ in pairs]
         mine = pick(names, np.array([at for at, _ in pairs]))
         gone = records.vanished(SESSION_SEGMENT_ROWS, mine, [number for _, number in pairs], revisions, version)
         out.append(Batch("session_segment_rows", gone))
-    left = where(((after.segments == 0) & (before.segments > 0)) | unheard).tolist()
+    left = where(((after.segments == 0) & (stored > 0)) | unheard).tolist()
     if left:
         revisions = [int(after.revision[at]) for at in left]
         out.append(Batch("session_rows", records.vanished(SESSION_ROWS, pick(names, np.array(left)), [], revisions, version)))

@@ -21,6 +21,8 @@ from sojourn.sessions.shelf import Kept, Shelf
 from sojourn.sessions.telling import Trace
 from sojourn.sessions.tenants import Tenants
 
+MOST_DOUBTS = 100_000
+"""Traces that are read back because a group of them was refused; only a database that refuses and refuses makes so many."""
 _NONE = 0xFFFFFFFF
 """The number of a trace that is none of those that are folded."""
 
@@ -54,6 +56,7 @@ class Recall:
         self._restored = host.history is None
         self._seen: Seen | None = None
         self._shelf = Shelf(memory, self._forget)
+        self._doubtful: dict[bytes, None] = {}
 
     @property
     def possible(self) -> bool:
@@ -77,6 +80,15 @@ class Recall:
     def put(self, kept: Kept) -> None:
         """What the shelf holds from now on."""
         self._shelf.put(kept)
+        for key in kept.keys if self._doubtful else ():
+            self._doubtful.pop(key.tobytes(), None)
+
+    def doubt(self, keys: Keys) -> None:
+        """A group of these traces came to nothing, perhaps when some of it was stored already: the shelf does not know all of them."""
+        if self._history is not None:
+            self._doubtful.update((key.tobytes(), None) for key in keys)
+            for key in list(self._doubtful)[: max(len(self._doubtful) - MOST_DOUBTS, 0)]:
+                del self._doubtful[key]
 
     def known(self, came: Came, numbers: Index, asked: Mask) -> Touched:
         """What the shelf knows of these traces, then what the database knows of those that may have been forgotten."""
@@ -90,7 +102,8 @@ class Recall:
             session[numbers] = known.session
         touched = Touched(keys, concat(old, facts), concat(old_facets, facets), len(old), session.copy(), asked.copy())
         unknown = numbers.compress(known.spans < 0)
-        if self._history is None or not len(unknown):
+        doubtful = self._doubts(keys, numbers)
+        if self._history is None or not (len(unknown) or len(doubtful)):
             return touched
         assert self._seen is not None
         # A root began its trace, and a log trace lies within its minute: if that is news, so is the trace.
@@ -100,7 +113,13 @@ class Recall:
         start = np.full(len(keys), -1, np.int64)
         start[root["trace"]] = root["start"]
         maybe = self._seen.maybe(_trace_hashes(keys[unknown]), start.take(unknown)) | asked.take(unknown)
-        return self.stored(touched, unknown[maybe]) if maybe.any() else touched
+        wanted = np.union1d(unknown[maybe], doubtful)
+        return self.stored(touched, wanted) if len(wanted) else touched
+
+    def _doubts(self, keys: Keys, numbers: Index) -> Index:
+        if not self._doubtful:
+            return numbers[:0]
+        return numbers[[key.tobytes() in self._doubtful for key in keys[numbers]]]
 
     def stored(self, touched: Touched, numbers: Index) -> Touched:
         """Add what the database holds of these traces."""

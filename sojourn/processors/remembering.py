@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn import _native
@@ -40,6 +41,8 @@ PER_ROW: Final = 20_000
 """Nanoseconds by which the pause between two folds of such a session grows with each of its rows: a fold takes 300 for each."""
 MOST_DUE: Final = 5000
 """Sessions settled per tick; the rest waits for the next one."""
+MOST_DOUBTS: Final = 100_000
+"""Sessions whose segments are doubtful because a group of them was refused; only a database that refuses and refuses makes so many."""
 AHEAD: Final = 86_400 * SECOND
 """How far ahead of its arrival a span may end."""
 MOST_WOKEN: Final = 20_000
@@ -130,6 +133,8 @@ class Memory:
         self.marked = Marked(host.texts)
         self.versions = Versions()
         self.staged: list[Staged | Aside | Retold] = []
+        self._doubtful: dict[int, tuple[Key, int]] = {}
+        """Sessions of groups that came to nothing, perhaps when some of their rows were stored already, and how many segments they had."""
 
     # what is touched
 
@@ -259,13 +264,49 @@ class Memory:
     # what becomes of it
 
     def discard(self) -> None:
+        for staged in self.staged:
+            if isinstance(staged, Staged):
+                self._doubt(staged)
         self.staged.clear()
         self.marked.discard()
         self.telling.graves.discard()
 
+    def _doubt(self, staged: Staged) -> None:
+        """What is remembered of these sessions is not to be believed until they were told again from what is stored."""
+        if self._history is None:
+            return
+        self.live.drop(staged.keys)
+        if self._stored is not None:
+            self._stored.add(np.frombuffer(_native.name_digests(staged.names.select(NAME)), "<u8"))
+        told = zip(staged.keys.tolist(), keys_of(staged.names), staged.known.segments.tolist(), strict=True)
+        self._doubtful |= {code: (key, max(self._segments_of(code), segments)) for code, key, segments in told}
+        for code in list(self._doubtful)[: max(len(self._doubtful) - MOST_DOUBTS, 0)]:
+            del self._doubtful[code]
+
+    def _segments_of(self, code: int) -> int:
+        return self._doubtful[code][1] if code in self._doubtful else 0
+
+    def doubtful(self) -> Touched | None:
+        """Sessions of groups that came to nothing: what is stored of them shall be what is true of them."""
+        keys = [key for key, _ in list(self._doubtful.values())[:MOST_DUE]]
+        return self.sought(name_columns(*zip(*keys, strict=True))) if keys else None
+
+    def doubted(self, touched: Touched) -> Mask:
+        """Which of these sessions are such: of these, what has no trace rows has vanished."""
+        return np.array([code in self._doubtful for code in touched.keys.tolist()], bool)
+
+    def segments_stored(self, touched: Touched) -> npt.NDArray[np.uint32]:
+        """How many segments of each of these sessions may have rows."""
+        if not self._doubtful:
+            return touched.before.segments
+        doubtful = [self._segments_of(key) for key in touched.keys.tolist()]
+        return np.maximum(touched.before.segments, np.array(doubtful, np.uint32))
+
     def commit(self, active_window: int) -> None:
         self.marked.committed()
         self.telling.graves.committed()
+        for code in [code for staged in self.staged for code in staged.keys.tolist()] if self._doubtful else ():
+            self._doubtful.pop(code, None)
         for staged in self.staged:
             if isinstance(staged, Aside):
                 self._keep_waiting(staged)
