@@ -71,6 +71,14 @@ def _ids_as_base64(node: Any) -> Any:
     return {key: base64.b64encode(bytes.fromhex(value)).decode() if key in ids else _ids_as_base64(value) for key, value in node.items()}
 
 
+def together(requests: list[Request]) -> list[Request]:
+    """The same as one request of each signal."""
+    messages: dict[str, Any] = {}
+    for request in requests:
+        messages.setdefault(request.signal, MESSAGES[request.signal]()).MergeFrom(parsed(request))
+    return [Request(message.SerializeToString(), PROTOBUF, signal) for signal, message in messages.items()]
+
+
 def exploded(requests: list[Request]) -> list[Request]:
     """The same spans, log records and metrics, one per request."""
     return [Request(single, PROTOBUF, request.signal) for request in requests for single in _singles(request)]

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from sojourn import _native
-from sojourn.testing import Collector, run
+from sojourn.testing import Collector
 from tests.oracle import read_logs, read_request, sessions_of, world
 from tests.recordings import figures, tape
 from tests.recordings.tape import Request
-from tests.recordings.test_recordings import ARRIVAL, checked, send, shuffled
+from tests.recordings.test_recordings import ARRIVAL, Ways, checked, halves, played, shuffled
 
 
 def _by_signal(requests: list[Request], *order: str) -> list[Request]:
     return [request for signal in order for request in requests if request.signal == signal]
 
 
-WAYS: dict[str, Callable[[list[Request]], list[Request]]] = {
-    "as recorded": lambda requests: requests,
-    "logs first": lambda requests: _by_signal(requests, "logs", "metrics", "traces"),
-    "logs last": lambda requests: _by_signal(requests, "metrics", "traces", "logs"),
-    "one record per request": lambda requests: shuffled(tape.exploded(requests)),
-    "sent twice": lambda requests: shuffled(requests * 2),
+WAYS: Ways = {
+    "as recorded": lambda requests: [requests],
+    "logs first": lambda requests: [_by_signal(requests, "logs", "metrics", "traces")],
+    "logs last": lambda requests: [_by_signal(requests, "metrics", "traces", "logs")],
+    "one record per request": lambda requests: [shuffled(tape.exploded(requests))],
+    "sent twice": lambda requests: [shuffled(requests * 2)],
+    "all in one request per signal": lambda requests: [tape.together(requests)],
+    "restart in the middle": lambda requests: halves(shuffled(requests)),
+    "restart between single records": lambda requests: halves(shuffled(tape.exploded(requests))),
 }
 REQUESTS = [request for name in tape.NAMES for request in tape.requests(name)]
 
@@ -32,10 +35,7 @@ REQUESTS = [request for name in tape.NAMES for request in tape.requests(name)]
 @pytest.fixture(scope="module", params=WAYS)
 def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
     """A collector that has got all signals of all recordings."""
-    with run(now=ARRIVAL) as collector:
-        for each in WAYS[request.param](REQUESTS):
-            send(collector, each)
-        collector.settle()
+    with played(WAYS[request.param](REQUESTS)) as collector:
         yield collector
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -23,24 +25,44 @@ def shuffled(requests: list[Request]) -> list[Request]:
     return random.Random(7).sample(requests, len(requests))
 
 
-WAYS: dict[str, Callable[[list[Request]], list[Request]]] = {
-    "as recorded": lambda requests: requests,
-    "reversed": lambda requests: requests[::-1],
-    "shuffled": shuffled,
-    "one span per request": lambda requests: shuffled(tape.exploded(requests)),
-    "sent twice": lambda requests: shuffled(requests * 2),
+def halves(requests: list[Request]) -> list[list[Request]]:
+    """Two lives of a collector; the second one begins with something that the first one has seen."""
+    middle = len(requests) // 2
+    return [requests[:middle], requests[middle - 20 :]]
+
+
+Ways = dict[str, Callable[[list[Request]], list[list[Request]]]]
+"""What is sent in each life of a collector."""
+WAYS: Ways = {
+    "as recorded": lambda requests: [requests],
+    "reversed": lambda requests: [requests[::-1]],
+    "shuffled": lambda requests: [shuffled(requests)],
+    "one span per request": lambda requests: [shuffled(tape.exploded(requests))],
+    "sent twice": lambda requests: [shuffled(requests * 2)],
+    "all in one request": lambda requests: [tape.together(requests)],
+    "restart in the middle": lambda requests: halves(shuffled(requests)),
+    "restart between single spans": lambda requests: halves(shuffled(tape.exploded(requests))),
 }
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
     """A collector that has got all recordings at once."""
-    requests = [each for name in tape.NAMES for each in tape.traces(name)]
-    with run(now=ARRIVAL) as collector:
-        for each in WAYS[request.param](requests):
-            send(collector, each)
-        collector.settle()
+    with played(WAYS[request.param]([each for name in tape.NAMES for each in tape.traces(name)])) as collector:
         yield collector
+
+
+@contextmanager
+def played(lives: list[list[Request]]) -> Iterator[Collector]:
+    """The last of several collectors, one after the other on one database."""
+    settings = [f"exporters.clickhouse.database=recordings_{uuid.uuid4().hex[:8]}"]
+    for number, requests in enumerate(lives, 1):
+        with run(settings=settings, now=ARRIVAL) as collector:
+            for each in requests:
+                send(collector, each)
+            collector.settle()
+            if number == len(lives):
+                yield collector
 
 
 def send(collector: Collector, request: Request) -> None:
