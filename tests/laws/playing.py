@@ -73,12 +73,12 @@ def digest(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
 
 
-def facts(sent: list[Sent], digest: Callable[[bytes], int] = digest) -> list[Fact]:
-    return read_request(ExportTraceServiceRequest.FromString(worlds.request(sent)), worlds.NOW, digest)
+def facts(sent: list[Sent], digest: Callable[[bytes], int] = digest, arrival: int = worlds.NOW) -> list[Fact]:
+    return read_request(ExportTraceServiceRequest.FromString(worlds.request(sent)), arrival, digest)
 
 
-def records(logged: list[Logged], digest: Callable[[bytes], int] = digest) -> list[Record]:
-    return read_logs(ExportLogsServiceRequest.FromString(log_worlds.request(logged)), worlds.NOW, digest)
+def records(logged: list[Logged], digest: Callable[[bytes], int] = digest, arrival: int = worlds.NOW) -> list[Record]:
+    return read_logs(ExportLogsServiceRequest.FromString(log_worlds.request(logged)), arrival, digest)
 
 
 def play(deliveries: list[list[Sent]], later: int = 0, fail_first: bool = False) -> Stored:
@@ -152,9 +152,36 @@ def commit(chain: list[Process], stored: Stored, batches: list[Batch]) -> None:
 
 def wanted(sent: Sequence[Anything], later: int = 0, digest: Callable[[bytes], int] = digest, **rules: Any) -> Rows:
     """What the oracle says of the same spans and log records: rows of traces, segments and sessions."""
-    spans = [each for each in sent if isinstance(each, Sent)]
-    told = world(facts(spans, digest), records([each for each in sent if isinstance(each, Logged)], digest), Rules(**rules))
-    sessions, segments = sessions_of(told.rows, worlds.NOW + later, Rules(**rules), told.marks)
+    return wanted_of([(worlds.NOW, sent)], worlds.NOW + later, digest, **rules)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person did with a session: ended it, or gave it a name."""
+
+    project: str
+    session: str
+    time: int
+    name: str = ""
+
+
+def wanted_of(
+    groups: Sequence[tuple[int, Sequence[Anything]]],
+    now: int,
+    digest: Callable[[bytes], int] = digest,
+    said: Sequence[Said] = (),
+    **rules: Any,
+) -> Rows:
+    """The same of groups that arrived at these times, and of what people said, in this order."""
+    read: list[Fact] = []
+    logs: list[Record] = []
+    for arrival, group in groups:
+        read += facts([each for each in group if isinstance(each, Sent)], digest, arrival)
+        logs += records([each for each in group if isinstance(each, Logged)], digest, arrival)
+    told = world(read, logs, Rules(**rules))
+    marks = [*told.marks, *((("", each.project, each.session), each.time, "explicit") for each in said if not each.name)]
+    names = {("", each.project, each.session): each.name for each in said if each.name}
+    sessions, segments = sessions_of(told.rows, now, Rules(**rules), marks, names)
     rows: Rows = {("trace", *comparing.key_of(row)): comparing.of_oracle(row) for row in told.rows if row["Spans"]}  # type: ignore[misc]
     for key in rows:
         if key[1:4] in told.in_records:

@@ -1,108 +1,175 @@
-"""The whole collector: random spans over HTTP into the embedded database, read back through the views.
+"""The whole collector: random spans and log records into the embedded database, read back through the views.
 
-Once as it is built in, and once with so little memory that everything is forgotten and read back.
+As it is built in, with so little memory that everything is forgotten and read back, and with sessions for traces that name none.
 """
 
 from __future__ import annotations
 
-import itertools
-import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from sojourn import _native
 from sojourn.testing import Collector, run
-from tests.laws import comparing, log_worlds, worlds
-from tests.laws.playing import Rows, wanted
+from tests.laws import log_worlds, side_by_side, worlds
+from tests.laws.playing import facts
+from tests.laws.side_by_side import ANY, Side, assert_right, plays, send_all, sides
+from tests.laws.test_fold import _summed
 
 pytestmark = pytest.mark.laws
 
-_NUMBERS = itertools.count(1)
-
-
+# A play costs seconds: what fails is shown as it is, and made small by the other tests of the laws.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 FORGETFUL = ("processors.aggregate.memory=1KiB", "processors.lifecycle.memory=1KiB")
 
 
-@pytest.fixture(scope="module", params=[(), FORGETFUL], ids=["remembering", "forgetful"])
-def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
-    """One collector for all examples: each of them is a project of its own."""
-    with run(settings=request.param, now=worlds.NOW) as collector:
-        yield collector
+@dataclass(frozen=True)
+class Mode:
+    settings: tuple[str, ...] = ()
+    rules: dict[str, Any] = field(default_factory=dict)
+    """The same in the oracle's words."""
 
 
-# Every example costs a second here: what fails is shown as it is, and made small by the other tests of the laws.
-PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
-
-
-@settings(max_examples=max(5, settings().max_examples // 6), phases=PHASES)
-@given(data=st.data())
-def test_law_1_order_batches_and_repetition_change_nothing(collector: Collector, data: st.DataObject) -> None:
-    project = next(_NUMBERS)
-    world = [worlds.placed(sent, project) for sent in data.draw(worlds.spans())]
-    deliveries = data.draw(worlds.deliveries(world))
-    for at, group in enumerate(deliveries):
-        send(collector, worlds.request(group))
-        if at % 2:
-            collector.settle()
-    assert comparing.differences(shown(collector, f"p{project}"), _shown(wanted(world, 0, _native.digest))) == {}
-
-
-@settings(max_examples=max(5, settings().max_examples // 6), phases=PHASES)
-@given(data=st.data())
-def test_law_1_order_of_signals_changes_nothing(collector: Collector, data: st.DataObject) -> None:
-    project = next(_NUMBERS)
-    world = [log_worlds.placed_too(each, project) for each in data.draw(st.one_of(log_worlds.everything(), log_worlds.marked_worlds()))]
-    for at, group in enumerate(data.draw(worlds.deliveries(world))):
-        for signal, body in log_worlds.requests(group):
-            send(collector, body, signal)
-        if at % 2:
-            collector.settle()
-    want = _shown(wanted(world, 0, _native.digest))
-    assert comparing.differences(shown(collector, f"p{project}"), want) == {}
-
-
-def send(collector: Collector, body: bytes, signal: str = "traces") -> None:
-    address = f"http://{collector.endpoints['otlp_http']}/v1/{signal}"
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(urllib.request.Request(address, body, {"Content-Type": "application/x-protobuf"}), timeout=30) as answer:
-        assert answer.status == 200
-
-
-_SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
-_DURATIONS = ("WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
-_RECORDS = ("LogRecords", "LogErrors")
-_COLUMNS = {
-    "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output"),
-    "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags"),
+MODES = {
+    "remembering": Mode(),
+    "forgetful": Mode(FORGETFUL),
+    "trace": Mode((*FORGETFUL, "processors.session.missing_id=trace"), {"missing_id": "trace"}),
 }
-_COLUMNS["session"] = (*_COLUMNS["segment"], "Segments")
-_VIEWS = {"trace": "session_traces", "segment": "session_segments", "session": "sessions"}
+BOTH = ["remembering", "forgetful"]
+Running = tuple[Collector, Mode]
 
 
-def shown(collector: Collector, project: str) -> Rows:
-    """Rows of the views in a project: what people see."""
-    found: dict[Any, Any] = {}
-    for kind, view in _VIEWS.items():
-        for row in collector.query(f"SELECT * FROM {view} WHERE Project = {{project:String}}", {"project": project}):
-            flags = sorted(set(row["Flags"]) - comparing.NOT_COMPARED)
-            cost = None if row["Cost"] is None else int(row["Cost"].scaleb(12))
-            found[(kind, *comparing.key_of(row))] = {name: _plain(row[name]) for name in _COLUMNS[kind]} | {"Flags": flags, "Cost": cost}
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """One collector for all plays of a mode."""
+    mode = MODES[request.param]
+    with run(settings=mode.settings, now=worlds.NOW) as collector:
+        yield collector, mode
+
+
+@settings(max_examples=plays(len(MODES)) + 1, phases=PHASES)
+@pytest.mark.parametrize("running", MODES, indirect=True)
+@given(some=sides(ANY), seed=worlds.SEEDS)
+def test_law_1_order_batches_and_signals_change_nothing(running: Running, some: list[Side], seed: int) -> None:
+    collector, mode = running
+    send_all(collector, some, Random(seed))
+    assert_right(collector, some, **mode.rules)
+
+
+@settings(max_examples=plays(len(BOTH)), phases=PHASES)
+@pytest.mark.parametrize("running", BOTH, indirect=True)
+@given(some=sides(ANY), seed=worlds.SEEDS)
+def test_law_2_sending_anything_again_changes_nothing(running: Running, some: list[Side], seed: int) -> None:
+    collector, _ = running
+    random = Random(seed)
+    send_all(collector, some, random)
+    before = side_by_side.shown(collector, [side.project for side in some])
+    again = [Side(side.project, [random.choices([each for group in side.groups for each in group], k=4)]) for side in some]
+    send_all(collector, again, random)
+    side_by_side.assert_right(collector, some)
+    assert side_by_side.shown(collector, [side.project for side in some]) == before
+
+
+@st.composite
+def with_ids_on_some(draw: st.DrawFn) -> list[Side]:
+    """Groups with an id on one span of each trace; `arrived` are the same spans with an id on every one."""
+    found = []
+    for _ in range(side_by_side.WORLDS):
+        spans = [worlds.without_ids(sent) for sent in worlds.one_copy_each(draw(worlds.spans()))]
+        records: list[Any] = [log_worlds.without_ids(logged) for logged in draw(log_worlds.records())]
+        random = Random(draw(worlds.SEEDS))
+        somewhere, everywhere = worlds.ids_on_some_and_all(spans, random.choice)
+        found.append(_instead(draw(worlds.deliveries([*somewhere, *records], side_by_side.MOST)), [*everywhere, *records]))
     return found
 
 
-def _shown(rows: Rows) -> Rows:
-    """The same columns of the oracle's rows."""
-    found: dict[Any, Any] = {}
-    for key, row in rows.items():
-        found[key] = {name: row[name] for name in (*_COLUMNS[str(key[0])], "Flags") if name in row}
-        if "CostPico" in row:
-            found[key]["Cost"] = None if row["CostPico"] < 0 else row["CostPico"]
+@settings(max_examples=plays(len(BOTH)), phases=PHASES)
+@pytest.mark.parametrize("running", BOTH, indirect=True)
+@given(some=with_ids_on_some(), seed=worlds.SEEDS)
+def test_law_3_an_id_on_any_one_span_is_an_id_on_all(running: Running, some: list[Side], seed: int) -> None:
+    _send_instead(running[0], some, seed)
+
+
+@st.composite
+def with_summaries(draw: st.DrawFn) -> list[Side]:
+    """Groups with summary figures on agents and chains; `arrived` are the same without them."""
+    found = []
+    for _ in range(side_by_side.WORLDS):
+        spans, records = worlds.one_copy_each(draw(worlds.spans())), draw(log_worlds.records())
+        read = [facts([sent])[0] for sent in spans]
+        calling = {fact.trace_id for fact in read if fact.is_model and fact.has_usage}
+        outer = [fact.trace_id in calling and fact.kind in ("agent", "chain") for fact in read]
+        adorned = [_summed(sent) if above else sent for sent, above in zip(spans, outer, strict=True)]
+        found.append(_instead(draw(worlds.deliveries([*adorned, *records], side_by_side.MOST)), [*spans, *records]))
     return found
 
 
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, (list, tuple)) else value
+@settings(max_examples=plays(len(BOTH)), phases=PHASES)
+@pytest.mark.parametrize("running", BOTH, indirect=True)
+@given(some=with_summaries(), seed=worlds.SEEDS)
+def test_law_4_summary_figures_above_the_calls_change_nothing(running: Running, some: list[Side], seed: int) -> None:
+    _send_instead(running[0], some, seed)
+
+
+def _instead(groups: list[list[Any]], really: list[Any]) -> Side:
+    """A world that is sent in these groups, and counts as if the others had been sent."""
+    side = side_by_side.placed([*groups, really])
+    return Side(side.project, side.groups[:-1], [(worlds.NOW, side.groups[-1])])
+
+
+def _send_instead(collector: Collector, some: list[Side], seed: int) -> None:
+    send_all(collector, [Side(side.project, side.groups) for side in some], Random(seed))
+    assert_right(collector, some, only=_totals_shown)
+
+
+def _totals_shown(rows: Any) -> Any:
+    """Sums and counts only: which span named the session may differ, and with it what is told from its words."""
+    names = (
+        "Spans",
+        "Errors",
+        "LlmCalls",
+        "EmbeddingCalls",
+        "ToolCalls",
+        "InputTokens",
+        "OutputTokens",
+        "Cost",
+        "WallNs",
+        "ActiveNs",
+        "Traces",
+    )
+    return {key: {name: row[name] for name in names if name in row} for key, row in rows.items()}
+
+
+@settings(max_examples=plays(len(BOTH)), phases=PHASES)
+@pytest.mark.parametrize("running", BOTH, indirect=True)
+@given(some=sides(ANY), seed=worlds.SEEDS)
+def test_law_1_while_time_passes(running: Running, some: list[Side], seed: int) -> None:
+    """The same with a clock that goes on, and now and then a little back."""
+    collector, random = running[0], Random(seed)
+
+    def between() -> None:
+        collector.set(collector.clock.now() + random.choice((0, 1, 61, 400, 1900, 7300, -30)) * worlds.SECOND)
+
+    collector.set(worlds.NOW)
+    send_all(collector, some, random, between)
+    assert_right(collector, some)
+
+
+@settings(max_examples=plays(len(BOTH)), phases=PHASES)
+@pytest.mark.parametrize("running", BOTH, indirect=True)
+@given(some=sides(ANY), seed=worlds.SEEDS)
+def test_law_1_what_people_say_holds_whatever_comes_later(running: Running, some: list[Side], seed: int) -> None:
+    """Sessions are ended and named between the groups, and time goes on."""
+    collector, random = running[0], Random(seed)
+
+    def between() -> None:
+        side_by_side.speak(collector, some, random)
+        collector.set(collector.clock.now() + random.choice((0, 7, 400)) * worlds.SECOND)
+
+    collector.set(worlds.NOW)
+    send_all(collector, some, random, between)
+    assert_right(collector, some)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.laws import comparing, worlds
-from tests.laws.playing import Rows, facts, play, wanted
+from tests.laws import comparing, log_worlds, side_by_side, worlds
+from tests.laws.playing import Rows, decode_and_play, facts, play, wanted
+from tests.laws.side_by_side import Side
 from tests.laws.worlds import MINUTE, Sent
 
 pytestmark = pytest.mark.laws
@@ -22,6 +24,20 @@ def test_law_1_order_and_batches_change_nothing(data: st.DataObject) -> None:
     world, later = data.draw(worlds.spans()), data.draw(LATER)
     deliveries = data.draw(worlds.deliveries(world))
     assert comparing.differences(play(deliveries, later).all(), wanted(world, later)) == {}
+
+
+@settings(max_examples=side_by_side.plays())
+@given(some=side_by_side.sides(side_by_side.ANY), later=LATER)
+def test_law_1_many_worlds_do_not_disturb_each_other(some: list[Side], later: int) -> None:
+    """From bytes to rows, a group of each world at a time: this is where most examples are tried."""
+    rounds = [[each for side in some for each in side.groups[at : at + 1]] for at in range(side_by_side.rounds(some))]
+    groups = [[(*each, "application/x-protobuf") for each in log_worlds.requests([*itertools.chain(*together)])] for together in rounds]
+    want: Rows = {}
+    for side in some:
+        side.arrived = [(worlds.NOW, group) for group in side.groups]
+        want |= side.wanted(worlds.NOW + later)
+    got = decode_and_play(groups, later=later).all()
+    side_by_side.assert_same(comparing.differences(got, want), some)
 
 
 @given(data=st.data())

@@ -266,14 +266,14 @@ def spans(traces: int = 3) -> st.SearchStrategy[list[Sent]]:
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, world: list[Any]) -> list[list[Any]]:
-    """The spans, and log records, in any order, some sent again, cut into groups anywhere."""
+def deliveries(draw: st.DrawFn, world: list[Any], most: int = 100) -> list[list[Any]]:
+    """The spans, and log records, in any order, some sent again, cut into groups anywhere: at most so many."""
     random = Random(draw(SEEDS))
     order = world + random.choices(world, k=random.randint(0, 4))
     random.shuffle(order)
     groups = []
     while order:
-        size = random.randint(1, len(order))
+        size = random.randint(1, len(order)) if len(groups) < most - 1 else len(order)
         groups.append(order[:size])
         order = order[size:]
     return groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.oracle.binding import Key, key_of, named
@@ -10,9 +10,13 @@ from tests.oracle.cutting import Row, Rules, Segment, Turn, cut_segments, in_ord
 
 
 def sessions_of(
-    rows: Iterable[Row], now: int, rules: Rules | None = None, marks: Iterable[tuple[Key, int, str]] = ()
+    rows: Iterable[Row],
+    now: int,
+    rules: Rules | None = None,
+    marks: Iterable[tuple[Key, int, str]] = (),
+    names: Mapping[Key, str] | None = None,
 ) -> tuple[list[Row], list[Row]]:
-    """(session rows, segment rows) at `now`."""
+    """(session rows, segment rows) at `now`; `names` are those that people gave."""
     rules, marks = rules or Rules(), list(marks)
     grouped: dict[Key, list[Row]] = {}
     for row in rows:
@@ -29,6 +33,9 @@ def sessions_of(
             segments[-1]["Flags"] = sorted({*segments[-1]["Flags"], *segment.flags})
         sessions.append({**named(key), **_summary(parts, turns, cut, prompted), **_state(parts, now, rules, cut[-1].reason)})
         sessions[-1]["Flags"] = sorted({*sessions[-1]["Flags"], *(flag for segment in cut for flag in segment.flags)})
+    for row in (*sessions, *segments):
+        if manual := (names or {}).get(key_of(row)):  # 3.8: a manual rename wins for good
+            row |= {"Name": manual, "NameSource": "manual"}
     return sessions, segments
 
 
