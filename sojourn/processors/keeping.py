@@ -139,7 +139,7 @@ class Keeping:
         after = Known.nothing(1)
         after.revision[:] = touched.before.revision + np.uint64(1)
         memory.retell([mark.key], [])
-        gone = _vanished(touched.names, touched.before, after, np.zeros(1, bool), version)
+        gone = _vanished(touched.names, memory.segments_stored(touched), after, np.zeros(1, bool), version)
         if len(rows):
             gone.append(Batch(SESSION_TRACE_ROWS.name, gone_rows(rows, trace_version)))
         return [Batch(SESSION_MARKS.name, marks_of(graves, version, 0)), *gone, Batch(FORGET, orders_of(orders))]

@@ -64,7 +64,7 @@ WORDS = {
     "log": "log at names trace severity times every",
     "metric": "metric at value",
 }
-SHARED = "session user project service scope says resource tokens model does tool asks answers cost error events"
+SHARED = "session user tenant project service scope says resource tokens model does tool asks answers cost error events"
 
 
 def read(name: str) -> Case:
@@ -108,6 +108,10 @@ class Words:
         for line in self._spans:
             key = (line["trace"], self._id(line))
             assert "id" in line or seen.setdefault(key, line) == line, f"{name}: {key[1]} stands twice in trace {key[0]}: give it an id"
+
+    def tenant(self, line: Row) -> str:
+        """Whose request a line is: '' without authentication."""
+        return str(line.get("together", [line])[0].get("tenant", ""))
 
     def requests(self, line: Row) -> list[tuple[str, bytes]]:
         """(signal, request) of a line: its spans go together."""

@@ -46,7 +46,7 @@ def _rows(collector: Collector, words: Words, section: str) -> Any:
         name = _name(row, words, known)
         plain = {column: _plain(column, value, known) for column, value in row.items()}
         if section == "traces":
-            found[known[row["TraceId"]]] = plain | {"SessionId": name}
+            found[_of(known[row["TraceId"]], row)] = plain | {"SessionId": name}
         elif section == "sessions":
             found[name] = plain
         else:
@@ -58,7 +58,11 @@ def _name(row: Row, words: Words, traces: dict[str, str]) -> str:
     session = traces.get(row["SessionId"], row["SessionId"])
     short = re.sub(r"(\S)\1{49,}", lambda run: f"{run[1]} * {len(run[0])}", session)
     project = row["Project"].removeprefix(words.place).removeprefix("/")
-    return f"{short} in {project}" if project else short
+    return _of(f"{short} in {project}" if project else short, row)
+
+
+def _of(name: str, row: Row) -> str:
+    return f"{name} of {row['Tenant']}" if row["Tenant"] else name
 
 
 def _event(row: Row) -> str:
@@ -108,8 +112,9 @@ def _listed(collector: Collector, words: Words, look: Row) -> list[str]:
 def _stored(collector: Collector, words: Words) -> dict[str, int]:
     """How many spans of each trace are stored, whatever session they are in."""
     known = words.traces()
-    sql = "SELECT TraceId, uniqExact(SpanId) AS n FROM otel_traces WHERE TraceId IN {ids:Array(String)} GROUP BY TraceId ORDER BY TraceId"
-    return {known[row["TraceId"]]: row["n"] for row in collector.query(sql, {"ids": list(known)})}
+    spans = "SELECT Tenant, TraceId, uniqExact(SpanId) AS n FROM otel_traces"
+    sql = f"{spans} WHERE TraceId IN {{ids:Array(String)}} GROUP BY Tenant, TraceId ORDER BY Tenant, TraceId"
+    return {_of(known[row["TraceId"]], row): row["n"] for row in collector.query(sql, {"ids": list(known)})}
 
 
 def get(collector: Collector, path: str, **parameters: str) -> Any:

@@ -82,7 +82,7 @@ class Play:
                 seen[line["look"]] = self._look(words, line)
             elif case.is_telemetry(line):
                 for signal, body in words.requests(line):
-                    self.collector.send(body, signal=signal)
+                    self.collector.send(body, signal=signal, tenant=words.tenant(line))
             else:
                 self._do(words, line)
         return seen

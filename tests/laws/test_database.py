@@ -19,6 +19,7 @@ from tests.laws import log_worlds, side_by_side, worlds
 from tests.laws.playing import facts
 from tests.laws.side_by_side import ANY, Side, assert_right, plays, send_all, sides
 from tests.laws.test_fold import _summed
+from tests.web.test_rebuild import drift, rebuild
 
 pytestmark = pytest.mark.laws
 
@@ -173,3 +174,16 @@ def test_law_1_what_people_say_holds_whatever_comes_later(running: Running, some
     collector.set(worlds.NOW)
     send_all(collector, some, random, between)
     assert_right(collector, some)
+
+
+@settings(max_examples=plays(len(MODES)) + 1, phases=PHASES)
+@pytest.mark.parametrize("running", MODES, indirect=True)
+@given(some=sides(ANY), seed=worlds.SEEDS)
+def test_law_5_live_totals_are_those_of_the_stored_rows(running: Running, some: list[Side], seed: int) -> None:
+    """`rebuild --check` finds nothing, of these sessions and of all before them."""
+    collector, mode = running
+    send_all(collector, some, Random(seed))
+    collector.settle()
+    last, differences = rebuild(collector, check=True)
+    assert (last["wrong"], differences[:5], drift(collector)) == (0, [], 0)
+    assert_right(collector, some, **mode.rules)
