@@ -1,6 +1,5 @@
 //! A group in the making: requests go in one by one, each wholly or not at all.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -76,7 +75,7 @@ impl Gathering {
         self.flush = true;
     }
 
-    /// Adds one request. On Err everything is as before.
+    /// Adds one request, masked. On Err everything is as before.
     pub fn take(
         &mut self,
         settings: &Settings,
@@ -86,11 +85,6 @@ impl Gathering {
         tenant: &str,
         wait: bool,
     ) -> Result<Receipt, Refusal> {
-        let body = match &settings.redact {
-            Some(redact) => redact.apply(signal, body)?,
-            None => Cow::Borrowed(body),
-        };
-        let body = &*body;
         let (taken, rows) = match &mut self.content.group {
             Some(group) => decode(group, signal, body, arrival, tenant)?,
             None => count(settings.raw, signal, body)?,

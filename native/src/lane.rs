@@ -6,6 +6,7 @@
 
 mod behind;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -137,7 +138,11 @@ impl Lane {
 
     /// Takes one request, all or nothing. The receipt has what its sender waits for.
     pub fn put(&self, signal: Signal, body: &[u8], arrival: i64, tenant: &str, acknowledge: Acknowledge) -> Result<Receipt, Refusal> {
-        let log = self.log(acknowledge);
+        let body = match &self.settings.redact {
+            Some(redact) => redact.apply(signal, body)?, // the log too must not know what nobody may know
+            None => Cow::Borrowed(body),
+        };
+        let (body, log) = (&*body, self.log(acknowledge));
         let mut queue = self.lock();
         self.check_room(&queue, body.len(), log)?;
         if let Some(log) = log

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from sojourn.collector.paths import Path
 from sojourn.component import Batch
 from sojourn.errors import Unavailable
 
@@ -17,7 +16,6 @@ FOLDER: Final = "dead-letters"
 """In the data directory."""
 FULL: Final = 1 << 28
 """Bytes that the folder holds at most."""
-FAILED: Final = "<masked: failed>"
 
 
 class DeadLetters:
@@ -26,13 +24,13 @@ class DeadLetters:
     def __init__(self, data_dir: FilePath | None) -> None:
         self.folder = data_dir / FOLDER if data_dir is not None else None
 
-    def bury(self, lane: str, path: Path, batch: Batch, reason: str) -> bool:
-        """Write the rows down, masked as they would have been stored. False if there is no place for them. Raises Unavailable."""
+    def bury(self, lane: str, batch: Batch, reason: str) -> bool:
+        """Write the rows down; they were masked when they arrived. False if there is no place for them. Raises Unavailable."""
         if self.folder is None:
             return False
         now = datetime.datetime.now(datetime.UTC)
         about = {"time": now.isoformat(), "lane": lane, "reason": reason[:2000], "table": batch.table}
-        lines = [json.dumps({**about, "row": row}, default=_text) for row in _masked(path, batch)]
+        lines = [json.dumps({**about, "row": row}, default=_text) for row in _rows(batch)]
         data = "".join(f"{line}\n" for line in lines).encode()
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -64,18 +62,6 @@ def read(data_dir: FilePath) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def _masked(path: Path, batch: Batch) -> list[dict[str, Any]]:
-    """The rows after the processors that mask, which come first; without any text of theirs if masking fails."""
-    masking = [step for step in path.steps if step.id.partition("/")[0] == "redact"]
-    batches = [batch]
-    try:
-        for step in masking:
-            batches = [out for each in batches for out in step.process.process(each)]
-    except Exception:
-        return [_without_texts(row) for row in _rows(batch)]
-    return [row for each in batches for row in _rows(each)]
-
-
 def _rows(batch: Batch) -> list[dict[str, Any]]:
     records = batch.records
     shown = records.select([name for name in records.schema.names if not name.startswith("_")])
@@ -95,11 +81,6 @@ def _values(records: Any) -> Iterator[tuple[Any, ...]]:
 
 def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
-
-
-def _without_texts(row: dict[str, Any]) -> dict[str, Any]:
-    known = ("TraceId", "SpanId", "ParentSpanId", "Timestamp", "Duration")
-    return {name: value if name in known or not isinstance(value, (str, list, dict)) else FAILED for name, value in row.items()}
 
 
 def _text(value: object) -> str:

@@ -71,7 +71,7 @@ class Sifting:
     def _bury(self, part: Part, reason: Exception) -> None:
         rows = size(part)
         self.bad += rows
-        buried = [self.insist(partial(self.letters.bury, self.lane, path, batch, str(reason))) for path, batch in part]
+        buried = [self.insist(partial(self.letters.bury, self.lane, batch, str(reason))) for _, batch in part]
         if all(buried):
             log.error("lane %s: %d rows can never be stored, and are in %s: %s", self.lane, rows, self.letters.folder, reason)
         else:

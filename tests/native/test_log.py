@@ -14,7 +14,9 @@ import pytest
 
 from sojourn import _native
 from sojourn.collector.write_ahead import move_old_logs
-from sojourn.sessions.attributes import lift_plan
+from sojourn.config.types import Secret
+from sojourn.processors.redact import Redact
+from sojourn.sessions.lifting import lift_plan
 from tests.native.test_server import post
 from tests.native.wire import METHODS, PROTOBUF, raw_lane, records, serving, spans
 
@@ -248,3 +250,22 @@ def test_the_log_of_a_lane_that_is_no_more_goes_to_those_that_take_its_signals(t
         group = queues["traces"][0].next(10)
         assert group is not None
         assert (group.rows, group.oldest) == (3, 5)
+
+
+def test_what_is_masked_is_not_in_the_log_either(tmp_path: Path) -> None:
+    """It is masked once, before it is written: a digest that is read back is not digested again."""
+    plan = Redact(patterns=("secret[0-9]+",), action="hash", hash_key=Secret("k")).plan(["traces"])
+    bodies = []
+    for folder in (tmp_path / "log", tmp_path / "log copy"):
+        log, lane = opened(folder, redact=plan)
+        with closing(log):
+            if not bodies:
+                lane.push("traces", spans(1, "tell secret123"), PROTOBUF, 1, durable=True)
+            lane.close()
+            group = lane.next(10)
+            assert group is not None
+            bodies.append(numbers(group))
+            crashed(folder)
+    assert bodies[0] == bodies[1]
+    assert b"<masked:" in bodies[0][0]
+    assert not any(b"secret123" in file.read_bytes() for file in (tmp_path / "log").iterdir())
