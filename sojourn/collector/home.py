@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sojourn.errors import SojournError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,11 @@ class Home:
         if self.path is None:
             return
         part = self.path / "endpoints.json.part"
-        part.write_text(json.dumps(endpoints, indent=2) + "\n")
-        part.replace(self.path / "endpoints.json")
+        try:
+            part.write_text(json.dumps(endpoints, indent=2) + "\n")
+            part.replace(self.path / "endpoints.json")
+        except OSError as error:  # a full disk is no reason not to run: the log tells it to senders, and goes on when there is room
+            log.warning("service::data_dir: %s cannot be written: %s", self.path / "endpoints.json", error.strerror)
 
 
 @contextmanager
