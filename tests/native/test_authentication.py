@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from sojourn import _native
-from sojourn.sessions.attributes import lift_plan
+from sojourn.sessions.lifting import lift_plan
 from tests.native.frames import DATA, END_HEADERS, END_STREAM, HEADERS, Peer, frame, message
 from tests.native.wire import AT, JSON, LIMITS, METHODS, PROTOBUF, spans
 

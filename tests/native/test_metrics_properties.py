@@ -228,9 +228,8 @@ def test_json_is_read_as_protobuf_is(message: ExportMetricsServiceRequest) -> No
     decoder.push(as_json(message), JSON, signal="metrics")
     other.push(message)
     found, expected = decoder.metrics(), other.metrics()
-    assert {kind: plain(batch.to_pylist()) for kind, batch in found.items()} == {
-        kind: plain(batch.to_pylist()) for kind, batch in expected.items()
-    }
+    told, said = ({kind: plain(batch.to_pylist()) for kind, batch in each.items()} for each in (found, expected))
+    assert repr(told) == repr(said)  # NaN is no number, but one word
 
 
 @given(metric_requests(), st.randoms(use_true_random=False))

@@ -14,6 +14,7 @@ from sojourn.component import Batch, Host
 from sojourn.processors import folding
 from sojourn.processors.aggregate import Aggregate
 from sojourn.processors.session import Session
+from sojourn.sessions.lifting import lift_plan
 from sojourn.sessions.shelf import Shelf
 from sojourn.sessions.telling import Telling
 from sojourn.testing import at, request, span
@@ -45,7 +46,7 @@ def test_a_large_trace_is_folded_once_per_tick_and_left_alone_between(monkeypatc
         host = Host(_native.Clock(at("09:00")), "here", Path("."), texts, None, Telling())
         session, aggregate = (stack.enter_context(component.open(host)) for component in (Session(), Aggregate()))
         lane = _native.Lane(
-            texts=texts, lift=Session().lift(), flush_interval=60.0, flush_rows=10, flush_bytes=1 << 20, queue_bytes=1 << 20
+            texts=texts, lift=lift_plan(**Session().lift()), flush_interval=60.0, flush_rows=10, flush_bytes=1 << 20, queue_bytes=1 << 20
         )
         for number in range(SPANS):
             body = request(span("step", trace="t", id=str(number), session="s", start=at("09:00") + number)).SerializeToString()
