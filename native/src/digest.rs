@@ -45,6 +45,12 @@ pub fn attribute(key: &[u8], of: &AnyValue<'_>, written: &[u8]) -> u64 {
     value(xxh3_64(key), of, written)
 }
 
+/// A number as a part of a digest. There are many bit patterns that are no number, and JSON has one word for all of them.
+#[inline]
+pub fn number(number: f64) -> u64 {
+    if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() }
+}
+
 /// Parts of fixed number and meaning, in order.
 pub fn parts<const N: usize>(parts: [u64; N]) -> u64 {
     let mut bytes = [0; 256];

@@ -58,7 +58,13 @@ impl Exemplars {
         self.values.push(value);
         id(&mut self.spans, span, 8);
         id(&mut self.traces, trace, 16);
-        Ok(digest::parts([time, value.to_bits(), digest::text(span), digest::text(trace), sum]))
+        Ok(digest::parts([
+            time,
+            digest::number(value),
+            digest::text(span),
+            digest::text(trace),
+            sum,
+        ]))
     }
 
     /// Ends the exemplars of a point.

@@ -70,5 +70,7 @@ pub fn list_of(numbers: &[u64]) -> u64 {
 
 pub fn list_of_doubles(numbers: &[f64]) -> u64 {
     let start = numbers.len() as u64;
-    numbers.iter().fold(start, |sum, number| digest::parts([sum, number.to_bits()]))
+    numbers
+        .iter()
+        .fold(start, |sum, number| digest::parts([sum, digest::number(*number)]))
 }

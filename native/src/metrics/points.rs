@@ -158,7 +158,7 @@ impl<'a> Request<'a, '_> {
         points.buckets[0].end();
         points.numbers[0].end();
         spread(points, count, sum, least, greatest);
-        let numbers = [sum, least, greatest].map(f64::to_bits);
+        let numbers = [sum, least, greatest].map(digest::number);
         row.end(
             &context,
             digest::parts([count, numbers[0], numbers[1], numbers[2], lists[0], lists[1]]),
@@ -198,7 +198,7 @@ impl<'a> Request<'a, '_> {
         points.offsets[0].push(offsets[0]);
         points.offsets[1].push(offsets[1]);
         spread(points, count, sum, least, greatest);
-        let numbers = [sum, least, greatest].map(f64::to_bits);
+        let numbers = [sum, least, greatest].map(digest::number);
         let places = [scale, offsets[0], offsets[1]].map(|place| place as u64);
         let whole = digest::parts([count, numbers[0], numbers[1], numbers[2], zeros, threshold]);
         row.end(
@@ -229,7 +229,7 @@ impl<'a> Request<'a, '_> {
         points.numbers.iter_mut().for_each(Lists::end);
         points.counts.push(count);
         points.values.push(sum);
-        row.end(&context, digest::parts([count, sum.to_bits(), lists[0], lists[1]]));
+        row.end(&context, digest::parts([count, digest::number(sum), lists[0], lists[1]]));
         Ok(())
     }
 }
@@ -243,7 +243,7 @@ fn number<'a>(mut row: Row<'_, 'a>, context: &Context<'_>, message: &'a [u8]) ->
             3 => row.time = value.fixed64()?,
             4 => {
                 number = double(value)?;
-                told = [1, number.to_bits()];
+                told = [1, digest::number(number)];
             }
             5 => row.exemplar(value.bytes()?)?,
             6 => {
