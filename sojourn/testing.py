@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sojourn.collector.registry import Installed
 from sojourn.collector.service import Service, running
+from sojourn.collector.write_ahead import FOLDER
 from sojourn.config.load import Document, load
 from sojourn.config.model import read
 from sojourn.config.problems import Place
@@ -261,6 +262,8 @@ def run(
     from sojourn import _native
 
     clock = _native.Clock(at(now) if isinstance(now, str) else now)
+    if data_dir is None:
+        shutil.rmtree(directory() / FOLDER, ignore_errors=True)  # what another test was told is safe is no business of this one
     description = read(_document(config, settings, data_dir), Installed())
     with running(description, clock, TICK) as service:
         yield Collector(service, clock)
