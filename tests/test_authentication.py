@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import clickhouse_connect
 import httpx
 import pytest
 
+from sojourn.cli import main
 from sojourn.testing import Collector, request, run, span
 
 CONFIG = """
@@ -24,6 +27,7 @@ extensions:
     credentials:
       - {{token: alpha, tenant: a}}
       - {{token_file: {file}, tenant: b}}
+      - {{token: gamma, tenant: c}}
       - {{token: writer, tenant: a, scopes: [write]}}
       - {{token: "sha256:{reader}", tenant: a, scopes: [read]}}
       - {{token: root, scopes: [admin]}}
@@ -31,7 +35,7 @@ service:
   extensions: [web, clickhouse_http, bearer]
   pipelines: {{traces: {{receivers: [otlp], processors: [session, aggregate, lifecycle], exporters: [clickhouse]}}}}
 """
-BEARER = {token: {"authorization": f"Bearer {token}"} for token in ("alpha", "beta", "writer", "reader", "root", "none")}
+BEARER = {token: {"authorization": f"Bearer {token}"} for token in ("alpha", "beta", "gamma", "writer", "reader", "root", "none")}
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +149,27 @@ def test_sql_is_for_administrators(collector: Collector) -> None:
     host, _, port = collector.endpoints["clickhouse_http"].rpartition(":")
     with clickhouse_connect.get_client(host=host, port=int(port), username="me", password="root") as client:
         assert client.command(sql) == 2
+
+
+def test_dead_letters_go_back_to_their_tenant(
+    collector: Collector, web: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a token of it, and without one not at all; those of others stay."""
+    folder = tmp_path / "dead-letters"
+    folder.mkdir()
+    row = {"Timestamp": collector.clock.now(), "Duration": 1, "SpanAttributes": {"session.id": "dead"}, "SpanId": "00f067aa0ba902b7"}
+    rows = [row | {"Tenant": tenant, "TraceId": trace * 32, "SpanName": f"of {tenant}"} for tenant, trace in (("c", "c"), ("b", "b"))]
+    file = folder / "2026-01-01.jsonl"
+    file.write_text("".join(json.dumps({"table": "otel_traces", "row": row}) + "\n" for row in rows))
+    retry = ["dead-letters", "retry", "--tenant", "c", "--set", f"service.data_dir={tmp_path}"]
+    retry += ["--endpoint", f"http://{collector.endpoints['otlp_http']}"]
+    monkeypatch.delenv("SOJOURN_TOKEN", raising=False)
+    assert main(retry) == 1
+    assert "SOJOURN_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("SOJOURN_TOKEN", "gamma")
+    assert main(retry) == 1
+    assert capsys.readouterr().out == "1 rows were taken, 1 are left\n"
+    assert [json.loads(line)["row"]["Tenant"] for line in file.read_text().splitlines()] == ["b"]
+    collector.settle()
+    assert web.get("/sessions/dead.json", headers=BEARER["gamma"]).json()["session"]["name"] == "of c"
+    assert web.get("/sessions/dead.json", headers=BEARER["beta"]).status_code == 404

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sojourn.collector.dead_letters import FOLDER, read
 from sojourn.commands import configuration
+from sojourn.commands.calling import TOKEN
 from sojourn.errors import ConfigError, SojournError, Unavailable
 
 ENDPOINT: Final = "http://127.0.0.1:4318"
@@ -25,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     purpose = "send them to a collector again"
     retrying = commands.add_parser("retry", help=purpose, description=f"{purpose.capitalize()}; what it takes is removed from the files.")
     retrying.add_argument("--endpoint", default=ENDPOINT, metavar="URL", help=f"its OTLP/HTTP receiver (default: {ENDPOINT})")
+    retrying.add_argument(
+        "--tenant", default="", metavar="NAME", help=f"send the rows of this tenant, with one of its tokens in {TOKEN}; the others stay"
+    )
     retrying.set_defaults(act=_retry)
     for command in (listing, retrying):
         configuration.add_arguments(command)
@@ -51,13 +55,13 @@ def _list(args: argparse.Namespace, data_dir: Path) -> int:
 def _retry(args: argparse.Namespace, data_dir: Path) -> int:
     sent = left = 0
     for file in sorted((data_dir / FOLDER).glob("*.jsonl")):
-        taken, kept = _retry_file(file, args.endpoint)
+        taken, kept = _retry_file(file, args.endpoint, args.tenant)
         sent, left = sent + taken, left + kept
     print(f"{sent} rows were taken, {left} are left")
     return 1 if left else 0
 
 
-def _retry_file(file: Path, endpoint: str) -> tuple[int, int]:
+def _retry_file(file: Path, endpoint: str, tenant: str) -> tuple[int, int]:
     """(rows that were taken, rows that are left). The file is moved away first: a collector may be writing to it."""
     moved = file.with_suffix(".retrying")
     if moved.exists():
@@ -67,7 +71,7 @@ def _retry_file(file: Path, endpoint: str) -> tuple[int, int]:
     left, taken = list(lines), 0
     try:
         for line in lines:
-            if _taken(line, endpoint):
+            if _taken(line, endpoint, tenant):
                 left.remove(line)
                 taken += 1
     finally:
@@ -85,8 +89,11 @@ def _put_back(file: Path, lines: list[bytes]) -> None:
             os.fsync(stream.fileno())
 
 
-def _taken(line: bytes, endpoint: str) -> bool:
-    """Whether a row could be sent. One that is no span or log record, or cannot be read, stays. Raises Unavailable."""
+def _taken(line: bytes, endpoint: str, tenant: str) -> bool:
+    """Whether a row could be sent. One of another tenant, one that is no span or log record, or cannot be read, stays.
+
+    Raises Unavailable, and SojournError if the collector does not take this credential.
+    """
     from sojourn.collector.resending import request
 
     try:
@@ -94,16 +101,21 @@ def _taken(line: bytes, endpoint: str) -> bool:
         body = request(told["table"], told["row"])
     except (ValueError, KeyError, TypeError):
         return False
-    if body is None:
+    if body is None or (told["row"].get("Tenant") or "") != tenant:
         return False
     path = "traces" if told["table"] == "otel_traces" else "logs"
-    asked = urllib.request.Request(f"{endpoint}/v1/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if token := os.environ.get(TOKEN):
+        headers["Authorization"] = f"Bearer {token}"
+    asked = urllib.request.Request(f"{endpoint}/v1/{path}", json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return b"partialSuccess" not in answer.read()
     except urllib.error.HTTPError as error:
         if error.code in (429, 502, 503, 504):
             raise Unavailable(f"{endpoint}: {error.code}: try again later") from error
+        if error.code in (401, 403):
+            raise SojournError(f"{endpoint}: {error.code}: put a token of the tenant {tenant!r} into {TOKEN}") from error
         return False
     except OSError as error:
         raise Unavailable(f"{endpoint}: no collector answers there ({error}): give --endpoint") from error
