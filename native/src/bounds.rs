@@ -5,7 +5,10 @@ use crate::schema::flags;
 /// A request may take this much memory as columns, plus `UNFOLDED_RATIO` times its own size: resources repeat on every row.
 const UNFOLDED: usize = 64 << 20;
 const UNFOLDED_RATIO: usize = 16;
-const DAY: i64 = 24 * 3600 * 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 24 * 3600 * SECOND;
+/// Whole seconds since 1970 fit into these bits until the year 2242.
+const SECONDS: u64 = (1 << 33) - 1;
 
 /// The bytes that columns may have once a request of `length` bytes is in them.
 pub fn memory(columns: usize, length: usize) -> usize {
@@ -21,11 +24,13 @@ pub struct Window {
 }
 
 impl Window {
+    /// What is too far away is stored as the edge, on a whole second: copies that arrive within one second are stored alike.
     pub fn around(arrival: i64, skew: i64) -> Self {
+        let second = arrival - arrival.rem_euclid(SECOND);
         Self {
             arrival,
-            first: arrival.saturating_sub(400 * DAY),
-            last: arrival.saturating_add(DAY),
+            first: second.saturating_sub(400 * DAY),
+            last: second.saturating_add(DAY),
             skewed: arrival.saturating_add(skew),
         }
     }
@@ -41,5 +46,12 @@ impl Window {
         };
         let skew = if time > self.skewed { flags::CLOCK_SKEW } else { 0 };
         (time.clamp(self.first, self.last), bad | skew)
+    }
+
+    /// The digest of a span of which a time was clamped. Of equal copies, whose clamped times follow their arrival, the first must win
+    /// in memory and in the database: in the low bits, an earlier second is the greater number.
+    pub fn clamped(&self, digest: u64) -> u64 {
+        let seconds = (self.arrival / SECOND).unsigned_abs();
+        (digest & !SECONDS) | (!seconds & SECONDS)
     }
 }

@@ -61,7 +61,7 @@ class History:
         if not trace_ids:
             return empty(schema.OTEL_TRACES)
         newest = f"SELECT {_columns(schema.OTEL_TRACES)} FROM {self._table(schema.OTEL_TRACES)} WHERE {_TRACES}"
-        sql = f"{newest} ORDER BY Tenant, TraceId, SpanId, Version DESC LIMIT 1 BY Tenant, TraceId, SpanId"
+        sql = f"{newest} ORDER BY Tenant, TraceId, SpanId, Version DESC, Arrival LIMIT 1 BY Tenant, TraceId, SpanId"
         return self._rows(schema.OTEL_TRACES, sql, traces=",".join(trace_ids))
 
     def records(self, trace_ids: Sequence[str]) -> pa.Table:

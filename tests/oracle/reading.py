@@ -11,7 +11,8 @@ from tests.oracle.identity import read_identity, shortened
 from tests.oracle.telling import read_call
 from tests.oracle.values import attributes_of, plain_text, valid_text
 
-DAY = 86_400 * 10**9
+SECOND = 10**9
+DAY = 86_400 * SECOND
 OWN_SCOPE = "sojourn"
 
 
@@ -84,4 +85,6 @@ def _times(span: Any, arrival: int) -> tuple[int, int, set[str]]:
 
 
 def clamped(time: int, arrival: int) -> int:
+    """Onto the second of the edge, so that it is the same for all that arrives within one."""
+    arrival -= arrival % SECOND
     return min(max(time, arrival - 400 * DAY), arrival + DAY)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from sojourn.cli import main
 from sojourn.testing import Collector, at, run, span
@@ -90,6 +93,25 @@ def test_ended_sessions_and_marks_are_rebuilt_as_they_were() -> None:
         assert rebuild(collector, since="3h")[0]["wrong"] == 2
         names = {row["SessionId"]: (row["Name"], row["EndReason"]) for row in collector.sessions()}
         assert names == {"called": ("by hand", "idle_timeout"), "s": ("chat", "explicit"), "old": ("chat", "")}
+
+
+@pytest.mark.parametrize("later", ["200ms", "61s", "2h"])
+@pytest.mark.parametrize("memory", ["1KiB", "64MiB"])
+def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, later: str) -> None:
+    """Spans and records from a far future, or without any time, sent twice: the table keeps the copy that counts."""
+    settings = [f"processors.aggregate.memory={memory}", f"processors.lifecycle.memory={memory}"]
+    record = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"%s"},"timeUnixNano":"%d","attributes":'
+    record += '[{"key":"session.id","value":{"stringValue":"logs"}}]}]}]}]}'
+    with run(now="09:10", settings=settings) as collector:
+        for _ in range(2):
+            collector.send(chat("2026-01-09T09:00"), chat("09:05", "ends", end=1 << 63), chat("2011-01-01T09:00", "past"))
+            for body, time in (("undated", 0), ("far", at("2026-01-09T09:00"))):
+                message = json_format.Parse(record % (body, time), ExportLogsServiceRequest())
+                collector.send(message.SerializeToString(), signal="logs")
+            collector.advance(later)
+        collector.query("OPTIMIZE TABLE otel_traces FINAL")
+        collector.query("OPTIMIZE TABLE otel_logs FINAL")
+        assert rebuild(collector, check=True) == (ANY, [])
 
 
 def test_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:

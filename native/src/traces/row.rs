@@ -16,6 +16,8 @@ impl Request<'_, '_> {
         let (end, end_flags) = self.window.clamp(span.end);
         let backwards = if span.end < span.start { flags::BAD_TIME } else { 0 };
         self.found.flag(start_flags | end_flags | backwards);
+        let content = digest.digest();
+        let clamped = (start_flags | end_flags) & flags::BAD_TIME != 0;
         let mut fact = Fact {
             trace: self.columns.traces.number(trace),
             span: id,
@@ -23,7 +25,7 @@ impl Request<'_, '_> {
             start,
             end: end.max(start),
             sent_end: span.end,
-            digest: digest.digest(),
+            digest: if clamped { self.window.clamped(content) } else { content },
             arrival: self.window.arrival,
             kind: self.found.kind_told(self.plan, span.name),
             ..Fact::default()

@@ -4,12 +4,14 @@ CREATE TABLE IF NOT EXISTS $database.otel_logs
 (
 $columns(otel_logs),
     `TimestampTime` DateTime ALIAS toDateTime(Timestamp),
+    `Precedence` UInt64 MATERIALIZED toUInt64(bitNot(toUnixTimestamp64Nano(Arrival)))
+        COMMENT 'of equal records the one that arrived first stays: a time that was missing or clamped follows the arrival',
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_trace LogTrace TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_session_id SessionId TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_arrival Arrival TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(Precedence)
 PARTITION BY toDate(Timestamp)
 ORDER BY (toStartOfHour(Timestamp), Tenant, ServiceName, TraceId, LogTrace, Digest)
 SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
