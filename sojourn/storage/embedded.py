@@ -51,7 +51,7 @@ _CONFIG: Final = """<clickhouse>
     <background_common_pool_size>2</background_common_pool_size>
     <merge_tree>
         <old_parts_lifetime>480</old_parts_lifetime>
-        <merge_selector_base>10</merge_selector_base>
+        <merge_selector_base>20</merge_selector_base>
         <auto_statistics_types></auto_statistics_types>
         <max_compress_block_size>131072</max_compress_block_size>
     </merge_tree>

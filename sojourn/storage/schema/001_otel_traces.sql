@@ -10,5 +10,5 @@ $columns(otel_traces),
 ENGINE = ReplacingMergeTree(Version)
 PARTITION BY toDate(Timestamp)
 ORDER BY (toStartOfHour(Timestamp), Tenant, TraceId, SpanId)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;

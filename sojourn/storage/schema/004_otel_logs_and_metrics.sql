@@ -14,7 +14,7 @@ $columns(otel_logs),
 ENGINE = ReplacingMergeTree(Precedence)
 PARTITION BY toDate(Timestamp)
 ORDER BY (toStartOfHour(Timestamp), Tenant, ServiceName, TraceId, LogTrace, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.otel_metrics_gauge
@@ -25,7 +25,7 @@ $columns(otel_metrics_gauge),
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (toStartOfHour(TimeUnix), Tenant, ServiceName, MetricName, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.otel_metrics_sum
@@ -36,7 +36,7 @@ $columns(otel_metrics_sum),
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (toStartOfHour(TimeUnix), Tenant, ServiceName, MetricName, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.otel_metrics_histogram
@@ -47,7 +47,7 @@ $columns(otel_metrics_histogram),
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (toStartOfHour(TimeUnix), Tenant, ServiceName, MetricName, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.otel_metrics_exponential_histogram
@@ -58,7 +58,7 @@ $columns(otel_metrics_exponential_histogram),
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (toStartOfHour(TimeUnix), Tenant, ServiceName, MetricName, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 CREATE TABLE IF NOT EXISTS $database.otel_metrics_summary
@@ -69,5 +69,5 @@ $columns(otel_metrics_summary),
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (toStartOfHour(TimeUnix), Tenant, ServiceName, MetricName, Digest)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864, enable_block_number_column = 1, enable_block_offset_column = 1;
