@@ -182,7 +182,7 @@ class Keeping:
         batches = self._told(touched, gathered, active, after, version, now) if len(active.rows) else []
         self._memory.staged.append(_staged(touched, gathered, active, after, self._memory.telling, self._texts))
         self._keep_unseen(touched, after)
-        if (ended := where(after.state == ENDED)).size:
+        if (ended := where((after.state == ENDED) & (after.deadline == NEVER))).size:
             self._ended.append(pick(touched.names, ended))
         unheard = (active.counts == 0) & (gathered.counts > 0)
         return _vanished(touched.names, self._memory.segments_stored(touched), after, unheard, version) + batches
@@ -219,8 +219,7 @@ class Keeping:
         session = told.session[told.sessions]
         firing = self._alerts.firing(told, columns, touched.before.firing.take(session), now)
         after.firing[session] = firing.now
-        sooner = np.minimum(after.deadline, self._alerts.due(after.heard, now))
-        after.deadline[:] = np.where(after.deadline == NEVER, NEVER, sooner)
+        after.deadline[session] = np.minimum(after.deadline, self._alerts.due(after.heard, now)).take(session)
         return firing
 
     def _answer(
@@ -256,7 +255,7 @@ class Keeping:
 
 
 def _staged(touched: Touched, gathered: Gathered, active: Gathered, after: Known, telling: Telling, texts: Any) -> Staged:
-    gone = (active.counts == 0) | (after.state == ENDED)
+    gone = (active.counts == 0) | ((after.state == ENDED) & (after.deadline == NEVER))  # else a longer silence is an alert
     told, wrong = untrue(gathered.facets, gathered.facet_row, gathered.rows["session"], telling)
     traces = _keys(touched, take(gathered.rows, wrong), telling, texts) if len(wrong) else None
     return Staged(touched.keys, touched.names, after, keep(gathered), gone, touched.crowded, touched.digests, told, traces)

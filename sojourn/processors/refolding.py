@@ -229,13 +229,14 @@ def _mended(request: Refold, tables: Tables, found: dict[str, Found], memory: Me
     folding, wrong = memory.telling.folding, request.wrong
     assert folding is not None
     rows = tables[SESSION_ROWS.name]
-    revisions = dict(zip(keys_of(rows), rows.column("Revision").to_pylist(), strict=True))
+    names = ("Revision", "Alerts")
+    before = dict(zip(keys_of(rows), zip(*(rows.column(name).to_pylist() for name in names), strict=True), strict=True))
     traces = {(each.key, each.row) for each in request.differences if each.table == SESSION_TRACE_ROWS.name}
     versions = {name: memory.versions.next(now) for name in PARTS[1:]} | {PARTS[0]: folding.next_version()}
     batches = []
     for name in PARTS:
         chosen = traces.__contains__ if name == PARTS[0] else lambda id_: id_[0] in wrong
-        told = [_stamped(batch, versions[name], revisions) for batch in found[name].of(chosen)]
+        told = [_stamped(batch, versions[name], before) for batch in found[name].of(chosen)]
         gone = [at for at, id_ in enumerate(_ids(tables[name])) if id_[0] in wrong and id_ not in found[name].rows]
         if gone:
             told.append(gone_rows(tables[name].take(pa.array(gone)), versions[name]))
@@ -248,10 +249,14 @@ def _mended(request: Refold, tables: Tables, found: dict[str, Found], memory: Me
     return batches
 
 
-def _stamped(batch: pa.RecordBatch, version: int, revisions: Mapping[Key, int]) -> pa.RecordBatch:
+def _stamped(batch: pa.RecordBatch, version: int, before: Mapping[Key, tuple[int, list[str]]]) -> pa.RecordBatch:
+    """The rows with a newer version and revision, and the alerts that were told: those that fire only now have yet to be."""
     new = {"Version": numbers(np.full(len(batch), version, np.uint64))}
+    told = [before.get(key, (0, [])) for key in keys_of(batch)] if "Revision" in batch.schema.names else []
     if "Revision" in batch.schema.names:
-        new["Revision"] = pa.array([revisions.get(key, 0) + 1 for key in keys_of(batch)], pa.uint64())
+        new["Revision"] = pa.array([revision + 1 for revision, _ in told], pa.uint64())
+    if "Alerts" in batch.schema.names:
+        new["Alerts"] = pa.array([alerts for _, alerts in told], pa.list_(pa.string()))
     names = batch.schema.names
     return pa.RecordBatch.from_arrays([new.get(name, batch.column(name)) for name in names], names)
 

@@ -325,10 +325,11 @@ class Memory:
             self._waiting.pop(key, None)
         for batch in retold.rows:
             table = pa.Table.from_batches([batch])
-            alive = [
-                state != ENDED and not deleted for state, deleted in zip(_states(table), table.column("Deleted").to_pylist(), strict=True)
-            ]
-            self._take_in(table.filter(pa.array(alive, pa.bool_())))
+            there = table.filter(pa.array([not deleted for deleted in table.column("Deleted").to_pylist()], pa.bool_()))
+            if self._alerts:  # what is true of them now may be an alert: told at the next tick
+                self._take_in(there, due=self._clock.now())
+            else:
+                self._take_in(there.filter(pa.array([state != ENDED for state in _states(there)], pa.bool_())))
             if self._stored is not None:
                 self._stored.add(np.frombuffer(_native.name_digests(batch.select(NAME)), "<u8"))
 
@@ -384,6 +385,9 @@ class Memory:
         for begin in range(0, len(table), AT_ONCE):
             self._take_in(table.slice(begin, AT_ONCE))
         self.woken = [name_columns(*(table.column(name).slice(0, MOST_WOKEN).to_pylist() for name in NAME))]
+        if self._alerts.longest_silence and len(table) < self._most:
+            heard_since = self._clock.now() - self._alerts.longest_silence
+            self._take_in(self._history.ended_sessions(heard_since, self._most - len(table)))
         if len(table) >= self._most:
             self._crowded_at = self._clock.now()
         self._tell_again(collector)

@@ -52,6 +52,11 @@ class Alerts:
     def __bool__(self) -> bool:
         return bool(self.all)
 
+    @property
+    def longest_silence(self) -> int:
+        """After how long a silence nothing changes any more, ns; 0 if no alert asks for silence."""
+        return self._silences[-1] + 1 if self._silences else 0
+
     def firing(self, answer: Answer, told: Told, before: U64, now: int) -> Firing:
         """What they say of the sessions of an answer. `before` are the bits that were told of each session number."""
         columns = Columns(answer, told, now)

@@ -30,7 +30,7 @@ class Known:
     folded: I64
     """When its rows were last folded, ns since 1970."""
     deadline: I64
-    """When something is due, ns since 1970; NEVER for a session that has ended."""
+    """When something is due, ns since 1970; NEVER for a session that has ended and whose silence is no alert."""
     rows: npt.NDArray[np.uint32]
     """How many trace rows were folded then."""
     firing: U64
@@ -137,7 +137,7 @@ class Live:
     def drop_ended(self) -> None:
         """Forget those of which nothing more is expected, and whose trace rows were dropped."""
         over = (self._known.state == ENDED) | (self._known.segments == 0)
-        self._drop(where(over & (self._sizes == 0) & (self._keys != 0)))
+        self._drop(where(over & (self._known.deadline == NEVER) & (self._sizes == 0) & (self._keys != 0)))
 
     def _drop(self, gone: Index) -> None:
         if len(gone):

@@ -111,6 +111,12 @@ class History:
         """What is remembered of sessions whose State is not `ended` (columns ALIVE); if they are too many, those seen last."""
         return self._alive("ORDER BY LastSeen DESC LIMIT {most:UInt64}", most=most)
 
+    def ended_sessions(self, since: int, most: int) -> pa.Table:
+        """The same of those that have ended and were heard of since then (ns since 1970), those seen last first."""
+        heard = "greatest(toUnixTimestamp64Nano(End), toUnixTimestamp64Milli(LastSeen) * 1000000)"
+        rest = f"AND {heard} >= {{since:Int64}} ORDER BY LastSeen DESC LIMIT {{most:UInt64}}"
+        return self._alive(rest, "State = 'ended'", since=since, most=most)
+
     def silent_sessions(self, since: int, most: int) -> pa.Table:
         """The same of those that have been silent since then (ns since 1970), the longest silent first."""
         silent = "greatest(toUnixTimestamp64Nano(End), toUnixTimestamp64Milli(LastSeen) * 1000000)"
@@ -142,10 +148,10 @@ class History:
             empty(schema.SESSION_ROWS).select(["Tenant", "Project", "SessionId", "Segments", "State", "Alerts"]) if found is None else found
         )
 
-    def _alive(self, rest: str, **parameters: object) -> pa.Table:
+    def _alive(self, rest: str, state: str = "State != 'ended'", **parameters: object) -> pa.Table:
         columns = ", ".join(ALIVE)
         table = self._table(schema.SESSION_ROWS)
-        found = self._database.query_arrow(f"SELECT {columns} FROM {table} FINAL WHERE State != 'ended' {rest}", parameters)
+        found = self._database.query_arrow(f"SELECT {columns} FROM {table} FINAL WHERE {state} {rest}", parameters)
         return empty(schema.SESSION_ROWS).select(list(ALIVE)) if found is None else found
 
     def marks(self, keys: Sequence[Key]) -> pa.Table:

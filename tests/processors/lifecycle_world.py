@@ -112,6 +112,11 @@ class History:
         found = sorted((row for row in self.live("session_rows") if row["State"] != "ended"), key=lambda row: -row["LastSeen"])
         return _as_table("session_rows", found[:most])
 
+    def ended_sessions(self, since: int, most: int) -> pa.Table:
+        self.asked.append("ended_sessions")
+        ended = [row for row in self.live("session_rows") if row["State"] == "ended" and max(row["End"], row["LastSeen"] * 10**6) >= since]
+        return _as_table("session_rows", sorted(ended, key=lambda row: -row["LastSeen"])[:most])
+
     def untold_sessions(self, collector: str) -> pa.Table:
         rows = self.live("session_rows")
         newest = max((row["Version"] for row in self.tables["session_rows"].values()), default=0)

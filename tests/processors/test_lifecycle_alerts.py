@@ -123,6 +123,37 @@ def test_silence_during_a_restart_counts() -> None:
     assert fired(world) == [("s", 0, "stuck")]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_silence_counts_beyond_the_end(restarts: bool) -> None:
+    """A session that has ended is remembered for as long as its silence may become an alert, and no longer; once is enough."""
+    world = world_with({"name": "gone", "condition": "silent > 2h"}, {"name": "stuck", "condition": "silent > 20m"})
+    one = trace(1)
+    world.clock.time = one.end
+    world.feed(one)
+    for minutes, told in ((21, ["stuck"]), (31, ["stuck"]), (119, ["stuck"]), (121, ["stuck", "gone"]), (600, ["stuck", "gone"])):
+        if restarts:
+            world.restart()
+        world.tick(one.end + minutes * MINUTE)
+        assert [why for _, _, why in fired(world)] == told
+    assert firing(world) == ["gone", "stuck"]
+    assert world.tick(one.end + 601 * MINUTE) == [], "nothing is due any more"
+    if not restarts:
+        assert "session_trace_rows" not in world.database.asked, "it was remembered"
+
+
+def test_a_session_whose_silence_is_no_alert_is_forgotten_when_it_ends() -> None:
+    """Ended sessions cost nothing."""
+    for condition, held in (("silent > 20m", 0), ("silent > 2h", 1)):
+        world = world_with({"name": "gone", "condition": condition})
+        one = trace(1)
+        world.clock.time = one.end
+        world.feed(one)
+        world.tick(one.end + 21 * MINUTE)
+        world.tick(one.end + 31 * MINUTE)
+        assert world.sessions()["", "", "s"]["State"] == "ended"
+        assert (world.process.meters()["sojourn_lifecycle_trace_row_bytes"] > 0) == held
+
+
 def test_a_new_trace_clears_a_silence() -> None:
     world = world_with({"name": "stuck", "condition": "silent > 1m"})
     one, two = trace(1), trace(2, at=4)

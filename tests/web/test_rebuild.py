@@ -114,6 +114,26 @@ def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, 
         assert rebuild(collector, check=True) == (ANY, [])
 
 
+@pytest.mark.parametrize("now", ["09:10", "11:00"])
+def test_what_a_rebuild_finds_may_be_an_alert(now: str) -> None:
+    """Spans that were stored by somebody else make a condition true, of a session that lives or has ended: it is told, once."""
+    alert = "processors.lifecycle.alerts=[{name: wordy, condition: input_tokens > 150}, {name: any, condition: spans > 0}]"
+    with run(now="09:10", settings=[alert, f"exporters.clickhouse.database=alerts_{uuid.uuid4().hex[:8]}"]) as collector:
+        collector.send(chat("09:05"))
+        collector.settle()
+        collector.set(now)
+        collector.settle()
+        database = collector.service.database()
+        assert database is not None
+        database.command(f"INSERT INTO otel_traces SELECT * REPLACE ('{'ab' * 16}' AS TraceId) FROM otel_traces")
+        assert rebuild(collector)[0]["wrong"] == 1
+        told = "SELECT Reason, count() AS Times FROM session_events WHERE Event = 'session.alert' GROUP BY Reason ORDER BY Reason"
+        for _ in range(2):
+            assert [tuple(row.values()) for row in collector.query(told)] == [("any", 1), ("wordy", 1)]
+            assert [row["Alerts"] for row in collector.sessions()] == [["any", "wordy"]]
+            assert rebuild(collector)[0]["wrong"] == 0
+
+
 def test_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
     """`sojourn rebuild --check` ends with 1 if anything differs, tells what, and a rebuild mends it."""
     with run(now="09:10") as collector:
