@@ -536,6 +536,12 @@ SESSION_MARKS = Table(
 
 RECEIVED = (OTEL_TRACES, OTEL_LOGS, *OTEL_METRICS)
 """What senders told."""
+FOLDED = (
+    *("Timestamp", "Duration", "TraceId", "LogTrace", "SpanId", "ParentSpanId", "SpanName", "Event", "ServiceName", "ScopeName"),
+    *("Tenant", "Project", "SessionId", "IdClass", "Kind", "Digest", "Version"),
+    *(name for name, *_ in _TOLD if name != "TimeToFirstTokenNs"),
+)
+"""Columns of `otel_traces` and `otel_logs` from which totals are folded again, where a table has them."""
 DERIVED = (SESSION_TRACE_ROWS, SESSION_SEGMENT_ROWS, SESSION_ROWS, SESSION_EVENT_ROWS)
 """What follows from it: rows that are replaced by those with a greater Version."""
 TABLES = (*RECEIVED, *DERIVED, SESSION_MARKS)

@@ -57,22 +57,23 @@ class History:
         return self._number(f"SELECT max(version) AS number FROM ({greatest})") or 0
 
     def spans(self, trace_ids: Sequence[str]) -> pa.Table:
-        """Spans of those traces in the columns of `otel_traces`, one per (Tenant, TraceId, SpanId): the greatest Version."""
+        """Spans of those traces, one per (Tenant, TraceId, SpanId): the greatest Version. Of the columns of `otel_traces` those that are
+        folded: attributes and events, most of a row, are not read."""
         if not trace_ids:
-            return empty(schema.OTEL_TRACES)
-        newest = f"SELECT {_columns(schema.OTEL_TRACES)} FROM {self._table(schema.OTEL_TRACES)} WHERE {_TRACES}"
+            return _folded(empty(schema.OTEL_TRACES))
+        newest = f"SELECT {_folded_columns(schema.OTEL_TRACES)} FROM {self._table(schema.OTEL_TRACES)} WHERE {_TRACES}"
         sql = f"{newest} ORDER BY Tenant, TraceId, SpanId, Version DESC, Arrival LIMIT 1 BY Tenant, TraceId, SpanId"
-        return self._rows(schema.OTEL_TRACES, sql, traces=",".join(trace_ids))
+        return self._folded_rows(schema.OTEL_TRACES, sql, trace_ids)
 
     def records(self, trace_ids: Sequence[str]) -> pa.Table:
-        """Log records of those traces and log traces in the columns of `otel_logs`, each once."""
+        """Log records of those traces and log traces, each once, in the columns of `otel_logs` that are folded."""
         if not trace_ids:
-            return empty(schema.OTEL_LOGS)
+            return _folded(empty(schema.OTEL_LOGS))
         traces = "splitByChar(',', {traces:String})"
         mine = f"TraceId IN {traces} OR LogTrace IN {traces}"
-        records = f"SELECT {_columns(schema.OTEL_LOGS)} FROM {self._table(schema.OTEL_LOGS)} WHERE {mine}"
+        records = f"SELECT {_folded_columns(schema.OTEL_LOGS)} FROM {self._table(schema.OTEL_LOGS)} WHERE {mine}"
         sql = f"{records} ORDER BY Arrival LIMIT 1 BY Tenant, Digest"
-        return self._rows(schema.OTEL_LOGS, sql, traces=",".join(trace_ids))
+        return self._folded_rows(schema.OTEL_LOGS, sql, trace_ids)
 
     def trace_rows_of_traces(self, trace_ids: Sequence[str]) -> pa.Table:
         """Rows of `session_trace_rows` of those traces, without deleted ones."""
@@ -225,6 +226,10 @@ class History:
         sql = f"SELECT {_columns(table)} FROM {self._table(table)} FINAL WHERE {condition}"
         return self._rows(table, sql, **parameters)
 
+    def _folded_rows(self, table: schema.Table, sql: str, trace_ids: Sequence[str]) -> pa.Table:
+        rows = self._database.query_arrow(sql, {"traces": ",".join(trace_ids)})
+        return _folded(empty(table)) if rows is None else rows
+
     def _rows(self, table: schema.Table, sql: str, **parameters: str) -> pa.Table:
         rows = self._database.query_arrow(sql, parameters)
         return empty(table) if rows is None else rows
@@ -246,3 +251,11 @@ def _hexed(keys: Sequence[Key]) -> str:
 
 def _columns(table: schema.Table) -> str:
     return ", ".join(f"`{column.name}`" for column in table.columns)
+
+
+def _folded_columns(table: schema.Table) -> str:
+    return ", ".join(f"`{column.name}`" for column in table.columns if column.name in schema.FOLDED)
+
+
+def _folded(rows: pa.Table) -> pa.Table:
+    return rows.select([name for name in rows.column_names if name in schema.FOLDED])

@@ -29,7 +29,8 @@ def test_nothing_was_stored(history: History) -> None:
     """Empty answers have all columns."""
     assert history.newest_arrival() is None
     assert history.last_version() == 0
-    assert history.spans([TRACE]).schema.names == [column.name for column in schema.OTEL_TRACES.columns]
+    assert history.spans([TRACE]).schema.names == history.spans([]).schema.names
+    assert history.records([TRACE]).schema.names == history.records([]).schema.names
     assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions(1).num_rows == 0
     assert history.trace_rows_of_traces([]).schema == arrow_schema(schema.SESSION_TRACE_ROWS)
     assert [each.tolist() for each in history.session_digests()] == [[]]
@@ -47,7 +48,7 @@ def test_arrival_and_version(database: Database, history: History) -> None:
 
 
 def test_spans(database: Database, history: History) -> None:
-    """Of the traces that were asked for, one row per span, the greatest Version, with every column as it was stored."""
+    """Of the traces that were asked for, one row per span, the greatest Version, with what is folded as it was stored."""
     facts = {"SpanName": "chat", "InputTokens": 5, "Facets.What": [1, 2], "Facets.Key": ["k", ""], "Facets.Value": ["v", "tag"]}
     old, new = version(NOON, 9), version(NOON + SECOND, 1)
     insert(
