@@ -110,12 +110,18 @@ def _table(name: str) -> schema.Table:
 
 
 def _render(text: str, database: str, credentials: str, zstd: str) -> str:
+    text = re.sub(r"\$part\((\w+)\)", lambda found: _part(found[1]), text)
     named = sorted((name, bit) for name, bit in schema.FLAGS.items() if bit >= 1 << 16)
     text = re.sub(r"\$columns\((\w+)\)", lambda found: _columns(_table(found[1]), zstd), text)
     text = re.sub(r"\$names\((\w+)\)", lambda found: ", ".join(f"`{column.name}`" for column in _table(found[1]).columns), text)
     text = text.replace("$flag_names", "[" + ", ".join(_quoted(name) for name, _ in named) + "]")
     text = text.replace("$flag_bits", "[" + ", ".join(f"toUInt32({bit})" for _, bit in named) + "]")
     return text.replace("$credentials", credentials).replace("$database", database)
+
+
+def _part(name: str) -> str:
+    """What several views have in common."""
+    return resources.files("sojourn.storage").joinpath("schema", f"{name}.part").read_text("utf-8").rstrip()
 
 
 def _columns(table: schema.Table, zstd: str) -> str:

@@ -20,6 +20,8 @@ ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId, Segment)
 SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_offset_column = 1;
 
+-- A list shows rows from all over the table: small blocks, so that reading one row does not unpack thousands (half of the time of a page;
+-- 2 % of disk). What a group inserts is in blocks of a granule anyway.
 CREATE TABLE IF NOT EXISTS $database.session_rows
 (
 $columns(session_rows),
@@ -27,7 +29,7 @@ $columns(session_rows),
 )
 ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId)
-SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_offset_column = 1;
+SETTINGS index_granularity = 512, min_compress_block_size = 4096, max_compress_block_size = 65536, enable_block_number_column = 1, enable_block_offset_column = 1;
 
 -- Told at least once: the key is what makes an event the same one; one revision may bring several alerts.
 CREATE TABLE IF NOT EXISTS $database.session_event_rows
