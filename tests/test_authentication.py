@@ -113,6 +113,8 @@ def test_people_log_in_with_a_token(web: httpx.Client) -> None:
     page = web.get("/sessions/s")
     assert page.status_code == 200
     assert "of a" in page.text
+    assert 'action="/logout"' in page.text
+    assert 'action="/logout"' not in web.get("/sessions", headers={"Authorization": "Bearer alpha"}).text  # a program has not logged in
     kept = dict(web.cookies)
     assert web.post("/logout").status_code == 303
     for headers in ({}, {"cookie": f"sojourn={kept['sojourn']}"}):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sojourn.web import finding, parameters, timeline, wording
+from sojourn.web import conversation, finding, messages, parameters, timeline, wording
 from sojourn.web.reading import Reading, Row
 
 Pairs = Sequence[tuple[str, str]]
@@ -19,6 +19,7 @@ _EVENTS: Final = 1_000
 _POINTS: Final = 1_000
 _SHOWN_ACTIVITY: Final = 200
 LANES: Final = 2_000
+_LONGEST_PART: Final = 1_000_000
 _STEPS: Final = 24
 _TOTALS: Final = 1_000
 _OVER_TIME: Final = (
@@ -127,10 +128,13 @@ def _found(reading: Reading, key: Mapping[str, str]) -> Row:
 
 
 def _about(reading: Reading, key: Mapping[str, str]) -> Answer:
-    """A session without what happened in it."""
+    """A session without what happened in it. Its only segment, if there is one, is the session itself (see the view `session_segments`)."""
+    found = _found(reading, key)
+    only = [{name: value for name, value in found.items() if name != "alerts"} | {"segment": 0}]
+    cut = found["segments"] != 1
     return {
-        "session": _found(reading, key),
-        "segments": [_session(row) for row in reading.rows("session_segments", **key, limit=_SEGMENTS)],
+        "session": found,
+        "segments": [_session(row) for row in reading.rows("session_segments", **key, limit=_SEGMENTS)] if cut else only,
         "events": reading.rows("events", {"session", "project"}, **key, limit=_EVENTS)[::-1],
     }
 
@@ -144,6 +148,32 @@ def trace(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     return {"trace": found, "spans": [_span(row) for row in spans], "next": following}
 
 
+def said(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
+    """What was said in one trace: its `calls` by start with whole messages; `next` is the cursor of further calls."""
+    question, given = parameters.by_start(pairs, ("span",), 10, 100, now)
+    found, key = _trace(reading, identity)
+    if "span" in given:
+        calls = conversation.told(reading, key, [given["span"].lower()], alone=True)
+        if not calls:
+            raise Missing("span: there is no span of this id in this trace")
+        return {"trace": found, "calls": _whole(calls), "next": None}
+    listed = conversation.calls(reading, key)
+    if "after" in question.given:
+        edge = (wording.stamp(question.bound["after_start"]), question.bound["after_id"])
+        listed = [span for span in listed if (span["start"], span["span_id"]) > edge]
+    listed = listed[: question.limit + 1]
+    following = parameters.next_by_start(question, listed, "span_id")
+    return {"trace": found, "calls": _whole(conversation.told(reading, key, [span["span_id"] for span in listed])), "next": following}
+
+
+def _whole(calls: list[Row]) -> list[Row]:
+    """Whole, as far as anybody can read: a part of more than a million characters is cut and tells its `length`."""
+    for call in calls:
+        for side in ("input", "output"):
+            call[side] = [messages.cut(message, _LONGEST_PART) for message in call[side]]
+    return calls
+
+
 def waterfall(reading: Reading, identity: str, pairs: Pairs) -> Answer:
     """One trace for its page: all spans in short, and the `span` that is asked for in full."""
     given = parameters.waterfall(pairs)
@@ -153,7 +183,8 @@ def waterfall(reading: Reading, identity: str, pairs: Pairs) -> Answer:
     if "span" in given and not chosen:
         raise Missing("span: there is no span of this id in this trace")
     span = _span(chosen[0]) if chosen else None
-    return {"trace": found, "spans": spans[:_WATERFALL], "span": span, "truncated": len(spans) > _WATERFALL}
+    said = conversation.told(reading, key, [span["span_id"]])[0] if span else None
+    return {"trace": found, "spans": spans[:_WATERFALL], "span": span, "said": said, "truncated": len(spans) > _WATERFALL}
 
 
 def _trace(reading: Reading, identity: str) -> tuple[Row, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -112,7 +113,8 @@ class Application:
             return Response(found[0], media_type=found[1], headers=_SAFE | {"cache-control": "max-age=300"})
         if asked.raw == ("live",):
             return self._news(asked)
-        return await asyncio.get_running_loop().run_in_executor(self._workers, self._answer, asked)
+        told = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._workers, told.run, self._answer, asked)
 
     def _news(self, asked: Asked) -> Response | News:
         """`/live`: a stream of `change` events, of the list or, with `session_id`, of one session."""
@@ -189,6 +191,8 @@ class Application:
                 return _json(answers.logs(self._reading, asked.parts[1], asked.pairs, self._now()))
             case ("sessions", _, "metrics.json"):
                 return _json(answers.metrics(self._reading, asked.parts[1], asked.pairs))
+            case ("traces", _, "messages.json"):
+                return _json(answers.said(self._reading, asked.parts[1], asked.pairs, self._now()))
             case ("traces", last) if last != ".json":
                 return _json(answers.trace(self._reading, _without_json(last), asked.pairs, self._now()))
         raise Missing("address: there is nothing here")
@@ -213,6 +217,8 @@ class Application:
             case ("sessions", _, "metrics"):
                 answer = answers.metrics(self._reading, asked.parts[1], asked.pairs)
                 return _page(pages.metrics(answer, asked.parts[1], asked.pairs))
+            case ("traces", _, "messages"):
+                return _page(pages.messages(answers.said(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
             case ("traces", _):
                 answer = answers.waterfall(self._reading, asked.parts[1], asked.pairs)
                 return _page(pages.trace(answer, dict(asked.pairs)))

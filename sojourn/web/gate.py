@@ -84,6 +84,7 @@ class Gate:
         elif not _may(scope, caller[1]):
             await _forbid(scope)(scope, receive, send)
         else:
+            pages.logged_in.set(not values(scope, b"authorization"))
             await self._of(caller[0])(scope, receive, send)
 
     def _of(self, tenant: str) -> Application:

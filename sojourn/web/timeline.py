@@ -7,7 +7,7 @@ from typing import Final
 
 from sojourn.web.reading import Row
 
-TRACES: Final = 200
+TRACES: Final = 100
 LOGS: Final = 400
 
 Places = tuple[str, str, str, str]

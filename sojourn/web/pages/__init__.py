@@ -1,8 +1,9 @@
 """The answers as HTML. What came from outside is escaped by the templates, and isolated where it may turn the writing direction."""
 
-from sojourn.web.pages.frame import failure, login, session_address, trace_address
+from sojourn.web.pages.frame import failure, logged_in, login, session_address, trace_address
 from sojourn.web.pages.happened import alerts, events
 from sojourn.web.pages.listing import sessions
+from sojourn.web.pages.messages import messages
 from sojourn.web.pages.metrics import metrics
 from sojourn.web.pages.over_time import over_time
 from sojourn.web.pages.queries import queries
@@ -13,7 +14,9 @@ __all__ = [
     "alerts",
     "events",
     "failure",
+    "logged_in",
     "login",
+    "messages",
     "metrics",
     "over_time",
     "queries",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,8 @@ from sojourn.web.answers import Answer, Pairs
 from sojourn.web.reading import Row
 
 LONGEST_VALUE: Final = 4_000
+logged_in: ContextVar[bool] = ContextVar("logged_in", default=False)
+"""Whether who asks has logged in with the page, and so can log out again."""
 _LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
 _TITLES: Final = {400: "That cannot be asked", 403: "Not for you", 404: "Not found", 503: "Not now"}
 _PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"), ("SQL", "/queries"))
@@ -34,7 +37,7 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(logged_in=logged_in.get(), **values)
 
 
 def login(goal: str, wrong: bool = False) -> str:

@@ -9,11 +9,14 @@ from typing import Any, Final
 from sojourn.schema import FLAG_MEANINGS
 from sojourn.web import wording
 from sojourn.web.answers import Answer, Pairs
+from sojourn.web.messages import Message, Told, cut, of_record
 from sojourn.web.pages import lanes
-from sojourn.web.pages.frame import again, bars, render, session_address
+from sojourn.web.pages.frame import LONGEST_VALUE, again, bars, render, session_address
 from sojourn.web.reading import Row
 
 _FEW_RECORDS: Final = 10
+_ALOUD: Final = (".user_prompt", ".api_response")
+"""Log records with which a command-line agent tells what was asked and answered: they are the conversation."""
 _COST: Final = {
     "reported": "as the senders reported it",
     "computed": "computed from list prices",
@@ -107,15 +110,22 @@ def _stacked(parts: Iterable[tuple[str, str, int]], whole: int) -> Iterator[tupl
 
 
 def _runs(moments: Iterable[Row]) -> Iterator[Row]:
-    """Traces as they are, and the log records between two of them as one row of `logs`, open where it is short or all there is."""
+    """Traces as they are, and the log records between two of them as one row of `logs`, open where it is short, all there is, or where
+    somebody speaks.
+    """
     runs = [(of_logs, list(rows)) for of_logs, rows in itertools.groupby(moments, lambda row: "digest" in row)]
     for of_logs, rows in runs:
         if not of_logs:
             yield from rows
             continue
+        rows = [row | {"said": _said(row), "aloud": row["event"].endswith(_ALOUD)} for row in rows]
         errors = sum(row["error"] for row in rows)
-        shown = len(runs) == 1 or len(rows) <= _FEW_RECORDS
+        shown = len(runs) == 1 or len(rows) <= _FEW_RECORDS or any(row["said"] and row["aloud"] for row in rows)
         yield {"logs": rows, "errors": errors, "start": rows[0]["time"], "end": rows[-1]["time"], "shown": shown}
+
+
+def _said(row: Row) -> list[Message]:
+    return [cut(message, LONGEST_VALUE) for message in of_record(Told(row["event"], row["attributes"], row["body"]))]
 
 
 def _bars(moments: Iterable[Row], row: Row) -> list[Row]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sojourn.web import wording
 from sojourn.web.answers import Answer
 from sojourn.web.pages.frame import bars, render, trace_address
+from sojourn.web.pages.messages import shown
 from sojourn.web.reading import Row
 
 PART: Final = 500
@@ -19,13 +20,13 @@ def trace(answer: Answer, given: dict[str, str]) -> str:
     """`answer` is what `answers.waterfall` gives, `given` the parameters that were asked with."""
     row, first = answer["trace"], int(given.get("from", "0"))
     ordered = tree(answer["spans"])
-    shown = bars(ordered[first : first + PART], row["start"], row["wall_ns"])
+    part = bars(ordered[first : first + PART], row["start"], row["wall_ns"])
     behind = first + PART
     identity = row["trace_id"]
     return render(
         "trace.html",
         row=row,
-        spans=shown,
+        spans=part,
         whole=len(ordered),
         first=first,
         before=trace_address(identity, **{"from": str(max(first - PART, 0))}) if first else None,
@@ -35,6 +36,7 @@ def trace(answer: Answer, given: dict[str, str]) -> str:
             (f"{part * 100 / _TICKS:.0f}", wording.duration(row["wall_ns"] * part // _TICKS) if part else "0") for part in range(_TICKS)
         ],
         span=answer["span"],
+        said=shown(answer["said"]) if answer["said"] else None,
         chosen=given.get("span", ""),
         kinds=_kinds(answer["spans"]),
         truncated=answer["truncated"],
