@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from sojourn.web import parameters
+from sojourn.web import changing, parameters
 
 Json = dict[str, Any]
 
@@ -39,6 +39,7 @@ _MEANINGS: Final = {
     "session_id": "exactly this session",
     "name": "exactly this alert",
     "event": "exactly this event, such as session.end",
+    "span": "only this span, with longer values",
 }
 _NAMES: Final = (
     "tenant",
@@ -107,6 +108,12 @@ def _paths() -> Json:
         "/traces/{id}.json": _get(
             "One trace with its spans by start", {"trace": {"type": "object"}, "spans": _many("Span")}, ("limit", "after"), "id"
         ),
+        "/traces/{id}/messages.json": _get(
+            "What was said in one trace, call by call, whole",
+            {"trace": {"type": "object"}, "calls": _many("Call")},
+            ("span", "limit", "after"),
+            "id",
+        ),
         "/metrics-over-time.json": _get("What came in over time", {"buckets": _many("Bucket")}, (*listing, "bucket", "group"), meta=True),
         "/events.json": _get(
             "Events, newest first", {"events": _many("Event")}, ("session_id", "project", "event", "since", "limit", "after")
@@ -122,7 +129,45 @@ def _paths() -> Json:
                 "responses": {"200": {"description": "a stream", "content": {"text/event-stream": {}}}},
             }
         },
+        **_changes(),
     }
+
+
+def _changes() -> Json:
+    """What changes something. With authentication it needs the scopes that are named."""
+    named = {"type": "object", "properties": {"name": _TEXT | {"maxLength": changing.LONGEST_NAME}}, "required": ["name"]}
+    wanted = {"sessions": _TEXTS, "since": _TEXT, "project": _TEXT, "check": {"type": "boolean"}}
+    found = {"description": "the session as it is now", "content": _json({"type": "object", "properties": _of_session()})}
+    gone = {"description": "it is gone, and what comes late of it goes too"}
+    lines = {"description": "lines of JSON while it goes on", "content": {"application/x-ndjson": {}}}
+    return {
+        "/sessions/{id}/name": {"post": _change("Rename a session for good", {"200": found}, ("project",), named)},
+        "/sessions/{id}/end": {"post": _change("End a session: what starts later begins a new segment", {"200": found}, ("project",))},
+        "/sessions/{id}": {"delete": _change("Delete a session with all that was stored of it", {"204": gone}, ("project",))},
+        "/rebuild": {
+            "post": _change("Fold sessions again from what was stored", {"200": lines}, (), {"type": "object", "properties": wanted})
+        },
+    }
+
+
+def _change(summary: str, answer: Json, asked: tuple[str, ...], body: Json | None = None) -> Json:
+    needs = "write and read" if asked else "admin"
+    failures = [
+        *_failures(named=bool(asked)),
+        ("403", f"from another origin, or without the scopes {needs}"),
+        ("413", "the body is too large"),
+    ]
+    part = [{"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "percent-encoded"}] if asked else []
+    return {
+        "summary": summary,
+        "parameters": [*part, *(_parameter(name) for name in asked)],
+        **({"requestBody": {"required": "required" in body, "content": _json(body)}} if body else {}),
+        "responses": answer | _failed(failures),
+    }
+
+
+def _failed(failures: list[tuple[str, str]]) -> Json:
+    return {status: {"description": words, "content": _json({"$ref": "#/components/schemas/Error"})} for status, words in failures}
 
 
 def _get(summary: str, answer: Json, asked: tuple[str, ...], *parts: str, meta: bool = False) -> Json:
@@ -134,9 +179,7 @@ def _get(summary: str, answer: Json, asked: tuple[str, ...], *parts: str, meta: 
         known.append(
             {"name": "meta.KEY", "in": "query", "schema": _TEXT, "description": "value of the metadata key KEY; for several keys too"}
         )
-    responses = {
-        status: {"description": words, "content": _json({"$ref": "#/components/schemas/Error"})} for status, words in _failures(bool(parts))
-    }
+    responses = _failed(_failures(bool(parts)))
     return {
         "get": {
             "summary": summary,
@@ -226,7 +269,14 @@ def _schemas() -> Json:
     }
     alert: Json = dict.fromkeys(("project", "session_id", "name", "severity", "condition", "values"), _TEXT)
     alert |= {"time": _TIME, "segment": _COUNT, "revision": _COUNT, "firing": {"type": "boolean"}}
+    call: Json = dict.fromkeys(("span_id", "parent_span_id", "name", "kind", "model", "tool", "agent", "service", "status"), _TEXT)
+    call |= {"start": _TIME, "duration_ns": _COUNT, "cost": _MONEY, "input_tokens": _COUNT, "output_tokens": _COUNT}
+    call |= {"input": _many("Message"), "output": _many("Message"), "earlier": _COUNT}
+    part: Json = dict.fromkeys(("type", "text", "name", "id"), _TEXT)
     found = {
+        "Call": call,
+        "Message": {"role": _TEXT, "name": _TEXT, "parts": _many("Part")},
+        "Part": part,
         "Alert": alert,
         "Session": session,
         "Trace": trace,

@@ -15,7 +15,8 @@ def test_the_document_tells_the_truth(store: Store, web: httpx.Client) -> None:
     store.sessions({"session_id": "s"})
     store.insert("session_segment_rows", session_row("s") | {"Segment": 0})
     store.insert("session_trace_rows", trace_row("a" * 32))
-    store.insert("otel_traces", span_row("1" * 16))
+    said = {"gen_ai.input.messages": '[{"role": "user", "content": "hi"}]'}
+    store.insert("otel_traces", span_row("1" * 16, Kind="llm", Input="hi", SpanAttributes=said))
     store.insert("otel_logs", log_row(1, 1, "s"))
     store.insert("session_event_rows", {"Time": "2026-01-01 00:00:00", "SessionId": "s", "Event": "session.start", "Version": 1})
     store.insert(
@@ -23,7 +24,7 @@ def test_the_document_tells_the_truth(store: Store, web: httpx.Client) -> None:
     )
     told: dict[str, Any] = web.get("/openapi.json").json()
     for path, operations in told["paths"].items():
-        if path in ("/openapi.json", "/live"):
+        if path in ("/openapi.json", "/live") or "get" not in operations:
             continue
         operation = operations["get"]
         address = path.replace("{id}", "a" * 32 if path.startswith("/traces") else "s")
@@ -35,6 +36,22 @@ def test_the_document_tells_the_truth(store: Store, web: httpx.Client) -> None:
                 assert web.get(address, params={parameter["name"]: parameter["schema"]["enum"][0]}).status_code == 200
     known = {parameter["name"] for parameter in told["paths"]["/sessions.json"]["get"]["parameters"]}
     assert known == {*parameters.SESSIONS, "meta.KEY"} - {"meta"}
+
+
+def test_what_changes_something_is_told_and_there(web: httpx.Client) -> None:
+    """Every such address is known, and answers here with a failure that the document names."""
+    paths = web.get("/openapi.json").json()["paths"]
+    changing = {(path, method) for path, operations in paths.items() for method in operations if method != "get"}
+    assert changing == {
+        ("/sessions/{id}/name", "post"),
+        ("/sessions/{id}/end", "post"),
+        ("/sessions/{id}", "delete"),
+        ("/rebuild", "post"),
+    }
+    for path, method in sorted(changing):
+        body = {"name": "x"} if path.endswith("name") else {"sessions": ["s"]} if path == "/rebuild" else {}
+        status = web.request(method, path.replace("{id}", "s"), json=body).status_code
+        assert str(status) in paths[path][method]["responses"], (path, status)
 
 
 def fits(value: Any, schema: dict[str, Any], told: dict[str, Any]) -> None:
