@@ -19,6 +19,8 @@ _EVENTS: Final = 1_000
 _POINTS: Final = 1_000
 _SHOWN_ACTIVITY: Final = 200
 LANES: Final = 2_000
+_AGENTS: Final = 1_000
+"""Agents are looked for in so many traces of a session."""
 _LONGEST_PART: Final = 1_000_000
 _STEPS: Final = 24
 _TOTALS: Final = 1_000
@@ -66,7 +68,7 @@ def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
 
 def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One session for its page: `moments` are its traces and log records as they followed one another, in parts of which each is complete;
-    `steps` what was done in those traces; `traces` all of it in short, for the timeline.
+    `steps` what was done in those traces; `traces` all of it in short, and `agents` what its agents did when, for the timeline.
     """
     places, given = parameters.places(pairs)
     key = _key(reading, identity, given)
@@ -79,16 +81,15 @@ def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     following = parameters.encode_cursor(*reached) if reached else None
     shown = [row for row in moments if "digest" not in row]
     lanes = reading.rows("session_lanes", **key, limit=LANES)
-    return found | {"moments": moments, "next": following, "traces": lanes, "steps": _steps(reading, shown)}
+    steps = reading.rows("session_steps", **_spans_of(reading, shown), steps=_STEPS) if shown else []
+    agents = reading.rows("session_agents", **_spans_of(reading, lanes[:_AGENTS]), limit=LANES) if lanes else []
+    return found | {"moments": moments, "next": following, "traces": lanes, "agents": agents, "steps": steps}
 
 
-def _steps(reading: Reading, traces: Sequence[Row]) -> list[Row]:
-    """What was done in these traces."""
-    if not traces:
-        return []
+def _spans_of(reading: Reading, traces: Sequence[Row]) -> dict[str, Any]:
+    """Where the spans of these traces are found."""
     first, last = (wording.moment(edge) for edge in (min(row["start"] for row in traces), max(row["end"] for row in traces)))
-    identities = [row["trace_id"] for row in traces]
-    return reading.rows("session_steps", tenant=reading.tenant, traces=identities, first=first, last=last, steps=_STEPS)
+    return {"tenant": reading.tenant, "traces": [row["trace_id"] for row in traces], "first": first, "last": last}
 
 
 def logs(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:

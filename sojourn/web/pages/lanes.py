@@ -1,7 +1,11 @@
-"""The timeline of a session as a picture: a lane for each agent or route, more where its traces overlap, with silences folded."""
+"""The timeline of a session as a picture: a lane for each agent or route, more where they overlap, with silences folded.
+
+The bar of a trace stands in the lane of the agent that leads it; what other agents do within it has bars in lanes of their own.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,6 +15,7 @@ from sojourn.web.axis import Axis, Interval
 from sojourn.web.reading import Row
 
 _LANES: Final = 40
+_NAMES: Final = 8
 _HIGH: Final = 22
 _TOP: Final = 40
 _LEAST: Final = 0.35  # per cent: an instant is seen too
@@ -30,13 +35,15 @@ class Lane:
         line.append((start, end, row))
 
 
-def drawn(session: Row, traces: Sequence[Row], segments: Sequence[Row], events: Iterable[Row], turns: Mapping[str, int]) -> dict[str, Any]:
+def drawn(
+    session: Row, traces: Sequence[Row], agents: Sequence[Row], segments: Sequence[Row], events: Iterable[Row], turns: Mapping[str, int]
+) -> dict[str, Any]:
     """Everything that `timeline.html` draws; places in per cent across and in pixels down."""
     spans = [(wording.moment(row["start"]), wording.moment(row["end"]), row) for row in traces]
     whole = (wording.moment(session["start"]), wording.moment(session["end"]))
     busy: list[Interval] = [(start, max(end, start)) for start, end, _ in spans]
     axis = Axis([*busy, (whole[0], whole[0]), (whole[1], whole[1])])
-    lanes = _lanes(spans)
+    lanes = _lanes(spans, agents)
     down, bars, labels = _TOP, [], []
     for lane in lanes:
         labels.append({"name": lane.name, "top": down, "high": _HIGH * len(lane.rows)})
@@ -45,6 +52,7 @@ def drawn(session: Row, traces: Sequence[Row], segments: Sequence[Row], events: 
             down += _HIGH
     return {
         "bars": bars,
+        "agents": any("part" in bar["kind"] for bar in bars),
         "lanes": labels if len(lanes) > 1 else [],
         "high": down + 6,
         "ticks": [(f"{axis.place(tick):.3f}", wording.stamp(tick)) for tick in axis.ticks()],
@@ -63,30 +71,58 @@ def drawn(session: Row, traces: Sequence[Row], segments: Sequence[Row], events: 
     }
 
 
-def _lanes(spans: Sequence[tuple[int, int, Row]]) -> list[Lane]:
-    names = {row["name"] for _, _, row in spans}
-    one_for_each = 1 < len(names) <= 8
+def _lanes(spans: Sequence[tuple[int, int, Row]], agents: Sequence[Row]) -> list[Lane]:
+    leaders = _leaders(spans, agents)
+    leading = {agent["span_id"] for agent in leaders.values()}
+    known = {row["trace_id"] for _, _, row in spans}
+    bars = [
+        (leaders[row["trace_id"]]["name"] if row["trace_id"] in leaders else row["name"], (start, end, row)) for start, end, row in spans
+    ]
+    others = [agent for agent in agents if agent["span_id"] not in leading and agent["trace_id"] in known]
+    bars += [(agent["name"], (wording.moment(agent["start"]), wording.moment(agent["end"]), agent)) for agent in others]
+    names = Counter(name for name, _ in bars)
+    if not leaders and not others and len(names) > _NAMES:
+        names = Counter()  # names that tell nothing, one for each trace
+    shown = {name for name, _ in names.most_common(_NAMES)}
+    rest = "" if not shown else f"{len(names) - len(shown)} others"
     lanes: dict[str, Lane] = {}
-    for start, end, row in spans:
-        name = row["name"] if one_for_each else ""
-        lanes.setdefault(name, Lane(name)).add(start, end, row)
+    for name, bar in sorted(bars, key=lambda one: one[1][0]):
+        title = name if name in shown else rest
+        lanes.setdefault(title, Lane(title)).add(*bar)
     return list(lanes.values())
+
+
+def _leaders(spans: Sequence[tuple[int, int, Row]], agents: Sequence[Row]) -> dict[str, Row]:
+    """The agent that leads a trace: the first to begin, if it works for most of the time."""
+    first: dict[str, Row] = {}
+    for agent in agents:
+        first.setdefault(agent["trace_id"], agent)
+    lasting = {row["trace_id"]: end - start for start, end, row in spans}
+    return {
+        trace: agent
+        for trace, agent in first.items()
+        if 2 * (wording.moment(agent["end"]) - wording.moment(agent["start"])) >= lasting.get(trace, 2**63)
+    }
 
 
 def _bar(axis: Axis, start: int, end: int, row: Row, top: int, turn: int | None) -> dict[str, Any]:
     left = min(axis.place(start), 100 - _LEAST)
     width = max(axis.place(end) - left, _LEAST)
-    title = [row["name"], wording.duration(end - start), f"{wording.number(row['total_tokens'])} tokens", wording.money(row["cost"])]
-    if row["errors"]:
-        title.append(wording.count(row["errors"], "error"))
+    title = [row["name"], wording.duration(end - start)]
+    if "span_id" in row:
+        kind = "part bad" if row["error"] else "part"
+    else:
+        kind = "bad" if row["status"] == "error" else "some" if row["errors"] else "good"
+        title += [f"{wording.number(row['total_tokens'])} tokens", wording.money(row["cost"])]
+        title += [wording.count(row["errors"], "error")] if row["errors"] else []
     return {
         "id": row["trace_id"],
         "left": f"{left:.3f}",
         "width": f"{width:.3f}",
         "top": top + 2,
         "high": _HIGH - 4,
-        "kind": "bad" if row["status"] == "error" else "some" if row["errors"] else "good",
-        "label": str(turn) if turn and width > 2 else "",
+        "kind": kind,
+        "label": str(turn) if turn and width > 2 and "span_id" not in row else "",
         "title": " · ".join(title),
     }
 

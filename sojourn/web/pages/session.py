@@ -35,7 +35,9 @@ def session(answer: Answer, pairs: Pairs) -> str:
         moments=_bars(_runs(answer["moments"]), row),
         turns=turns,
         steps=_by_trace(answer["steps"]),
-        timeline=lanes.drawn(row, answer["traces"], answer["segments"], answer["events"], turns) if answer["traces"] else None,
+        timeline=lanes.drawn(row, answer["traces"], answer["agents"], answer["segments"], answer["events"], turns)
+        if answer["traces"]
+        else None,
         events=answer["events"],
         totals=_totals(row),
         tokens=_token_parts(row),
