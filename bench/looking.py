@@ -6,6 +6,7 @@ Wall-clock and CPU milliseconds of the whole answer, at the server, best and med
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 import time
@@ -27,18 +28,22 @@ QUESTIONS = {
     "the page of it": "/sessions",
     "by cost": "/sessions.json?sort=-cost",
     "by tokens, least first": "/sessions.json?sort=total_tokens",
-    "state": "/sessions.json?state=active",
+    "state": "/sessions.json?state=ended",
     "errors of a service": "/sessions.json?status=error&service=chat",
     "one user": "/sessions.json?user=user-4711",
     "model and project": "/sessions.json?model=gpt-5&project=shop",
+    "user, by start": "/sessions.json?user=user-4711&sort=start",
+    "long ones, by errors": "/sessions.json?min_wall=1h&sort=-errors",
     "last day, by duration": "/sessions.json?since=24h&sort=-wall_ns",
     "metadata": "/sessions.json?meta.plan=gold&min_cost=1",
     "substring, many": "/sessions.json?search=jacket",
-    "substring, none": "/sessions.json?search=nowheretobefound",
+    "substring, one": "/sessions.json?search={number}7",
+    "substring, none": "/sessions.json?search=nowhere{number}",
     "over a day": "/metrics-over-time.json?since=24h",
     "1000 traces": "/sessions/large.json",
     "the page of it ": "/sessions/large",
 }
+NUMBERS = itertools.count(100_000)
 
 
 class Clock:
@@ -73,8 +78,9 @@ def filled(database: Database, sessions: int) -> None:
         client.command(statement)
 
 
-def measured(web: httpx.Client, path: str, repetitions: int) -> Iterator[tuple[float, float]]:
+def measured(web: httpx.Client, asked: str, repetitions: int) -> Iterator[tuple[float, float]]:
     for _ in range(repetitions):
+        path = asked.replace("{number}", str(next(NUMBERS)))  # the database remembers where it found nothing: nobody asks the same again
         wall, cpu = time.perf_counter(), time.process_time()
         answer = web.get(path)
         answer.raise_for_status()

@@ -5,9 +5,10 @@ INSERT INTO session_rows
 SELECT
     ['shop', 'support', ''][number % 3 + 1], concat('session-', toString(cityHash64(number))) AS id,
     concat('About ', ['parcels', 'jackets', 'boots', 'refunds', 'tents'][number % 5 + 1], ' ', toString(number)) AS name, 'explicit',
-    concat('user-', toString(number % 50000)) AS user, ['active', 'idle', 'ended', 'ended'][number % 4 + 1], 1,
-    now64(9) - toIntervalSecond(number * 3) AS start, start + toIntervalSecond(seconds) AS end, (cityHash64(number, 1) % 4000 AS seconds) * 1000000000,
-    seconds * 500000000, 3, 3, 30, number % 17 = 0, 5, cityHash64(number, 2) % 100000, cityHash64(number, 3) % 10000,
+    concat('user-', toString(number % 50000)) AS user,
+    multiIf(end > now64(9) - toIntervalSecond(300), 'active', end > now64(9) - toIntervalSecond(1830), 'idle', 'ended'), 1,
+    now64(9) - toIntervalSecond(number * 3) AS start, start + toIntervalSecond(seconds) AS end,
+    (least(number * 3, cityHash64(number, 1) % 4000) AS seconds) * 1000000000, seconds * 500000000, 3, 3, 30, number % 17 = 0, 5, cityHash64(number, 2) % 100000, cityHash64(number, 3) % 10000,
     toInt64(cityHash64(number, 4) % 5000000000000), 2, [['chat', 'search', 'agent'][number % 3 + 1]],
     [['gpt-5', 'claude-sonnet-4-5'][number % 2 + 1]], ['web'], if(number % 17 = 0, 'error', 'ok'),
     map('plan', ['gold', 'silver'][number % 2 + 1], 'order', toString(number)),
