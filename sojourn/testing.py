@@ -273,18 +273,18 @@ def _document(config: str | Path | None, settings: Sequence[str], data_dir: Path
     sources = [] if config is None else [str(config) if isinstance(config, Path) else f"yaml:{config}"]
     document = load(sources, settings)
     tree = _on_free_ports(document.tree)
-    quick = parse(f"service: {{flush_interval: 5ms}}\n{_own_databases(tree)}", Place("sojourn.testing"))
-    quick = merge(quick, parse(_answering_at_once(tree), Place("sojourn.testing")))
-    home = parse(f"service: {{data_dir: '{data_dir or directory()}'}}", Place("sojourn.testing"))
-    return Document(merge(merge(quick, tree), home), document.warnings)
+    quick = merge(parse("service: {flush_interval: 5ms}", Place("sojourn.testing")), tree)
+    home = f"service: {{data_dir: '{data_dir or directory()}'}}\n"
+    own = parse(home + _own_databases(tree) + _answering_at_once(tree), Place("sojourn.testing"))
+    return Document(merge(quick, own), document.warnings)
 
 
 def _answering_at_once(tree: Node) -> str:
     """Tests share one data directory, and must not find in its log what another one left there."""
     receivers = tree.child("receivers")
     ids = [id_ for id_, _ in receivers.children() if id_.partition("/")[0] == "otlp"] if receivers else []
-    lines = "".join(f"  {id_}: {{acknowledge: received}}\n" for id_ in ids)
-    return f"receivers:\n{lines}" if lines else "{}"
+    lines = "".join(f"  {id_}: {{acknowledge: received}}\n" for id_ in ids if not _says(receivers, id_, "acknowledge"))
+    return f"receivers:\n{lines}" if lines else ""
 
 
 def _on_free_ports(node: Node, key: str = "") -> Node:
@@ -300,8 +300,15 @@ def _own_databases(tree: Node) -> str:
     """A database of its own for every exporter into the embedded one."""
     exporters = tree.child("exporters")
     ids = [id_ for id_, exporter in (exporters.children() if exporters else ()) if _is_embedded(id_, exporter)]
+    ids = [id_ for id_ in ids if not _says(exporters, id_, "database")]
     lines = "".join(f"  {id_}: {{database: test_{uuid.uuid4().hex[:12]}}}\n" for id_ in ids)
     return f"exporters:\n{lines}" if lines else ""
+
+
+def _says(kind: Node | None, id_: str, key: str) -> bool:
+    """Whether the configuration itself gives a value: what it leaves empty is ours."""
+    described = kind.child(id_) if kind else None
+    return described is not None and described.child(key) is not None
 
 
 def _is_embedded(id_: str, exporter: Node) -> bool:

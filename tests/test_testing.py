@@ -61,10 +61,17 @@ def test_whole_collector_runs_in_the_test() -> None:
             assert [each["session_id"] for each in json.loads(answer.read())["sessions"]] == ["s1"]
 
 
+SMALL = """
+receivers: {otlp: {protocols: {http: }}}
+exporters: {clickhouse: }
+service: {pipelines: {traces: {receivers: [otlp], exporters: [clickhouse]}}}
+"""
+
+
 def test_two_collectors_do_not_meet() -> None:
-    """Every run has a database of its own."""
-    for _ in range(2):
-        with run() as collector:
+    """Every run has a database of its own, also where a configuration says nothing of it."""
+    for config in (None, None, SMALL, SMALL):
+        with run(config) as collector:
             assert collector.query("SELECT count() AS n FROM otel_traces") == [{"n": 0}]
             collector.send(span("x"))
             assert collector.query("SELECT count() AS n FROM otel_traces") == [{"n": 1}]
