@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,10 +25,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     args = parser.parse_args()
-    print(f"seed {args.seed}")
+    print(f"seed {args.seed}", flush=True)
     for fault in args.faults:
-        with tempfile.TemporaryDirectory(prefix="sojourn-torture-") as folder:
-            print(f"{fault}, {args.rounds} rounds: {FAULTS[fault](Path(folder), args.rounds, args.seed)}")
+        folder = Path(tempfile.mkdtemp(prefix="sojourn-torture-"))  # it is left there after a failure, to look at
+        print(f"{fault}, {args.rounds} rounds in {folder}", flush=True)
+        print(f"{fault}, {args.rounds} rounds: {FAULTS[fault](folder, args.rounds, args.seed)}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ python -m tests.torture.database DIRECTORY PORT
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import chdb
 import lz4.frame
 
 from sojourn.storage import embedded
+from tests.torture.server import INSERTS
 
 _TRANSPORT: Final = re.compile(
     "query|database|default_format|user|password|role|client_.*|session_.*|query_id|wait_end_of_query|enable_http_compression|param_.*|"
@@ -58,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
                 connection.query(f"USE `{database}`")
             query = pairs.get("query", "").encode()
             if found := _INSERT.match(query or body):
+                os.write(1, INSERTS + b"\n")
                 _insert(connection, found[1].decode(), body if query else body[found.end() :], pairs)
                 return b""
             parameters = {name.removeprefix("param_"): value for name, value in pairs.items() if name.startswith("param_")}

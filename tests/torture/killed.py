@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.torture.collector import Collector, free_port
+from tests.torture.collector import Collector
 from tests.torture.network import Proxy
 from tests.torture.nursery import Nursery
+from tests.torture.server import Server
 from tests.torture.verdict import answers, compare
 from tests.torture.world import Senders
-
-
-@dataclass
-class Server:
-    """The database in a process of its own."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    def address(self, database: str) -> str:
-        return f"clickhouse://127.0.0.1:{self.port}/{database}"
-
-    def start(self) -> None:
-        words = [sys.executable, "-m", "tests.torture.database", str(self.folder), str(self.port)]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-
-    def listens(self, timeout: float = 120.0) -> None:
-        """Wait until it answers."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                assert self.process is not None
-                assert self.process.poll() is None, f"the database ended with {self.process.returncode}"
-                assert time.monotonic() < deadline, "the database does not answer"
-                time.sleep(0.02)  # another process: there is nothing to wait on
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 def killed_with_database(folder: Path, rounds: int, seed: int) -> str:
@@ -85,15 +49,17 @@ def killed_database(folder: Path, rounds: int, seed: int) -> str:
         collector.start()  # before its database: it takes data all the same
         collector.listens()
         senders = stack.enter_context(Senders(collector.port, seed=seed))
+        struck = 0
         for number in range(rounds):
             server.start()
             if chance.random() < 0.8:
                 server.listens()
-                time.sleep(chance.uniform(0.0, 1.0))
+                struck += server.is_asked_to_insert(20.0)
+                time.sleep(chance.uniform(0.0, 0.3))
             else:
                 time.sleep(chance.uniform(0.0, 3.0))
             server.kill()
-            print(f"round {number + 1}: {len(senders.acknowledged)} requests", flush=True)
+            print(f"round {number + 1}: {len(senders.acknowledged)} requests, killed at inserts: {struck}", flush=True)
         server.start()
         server.listens()
         _end(collector, senders, again=False)
@@ -190,7 +156,7 @@ def _verdict(stack: ExitStack, folder: Path, server: Server, senders: Senders) -
     stack.callback(other.kill)
     other.start()
     other.listens()
-    with Senders(other.port, most=len(senders.acknowledged)) as again:
-        assert again.all_sent(300.0), other.said()[-3000:]
+    with Senders(other.port, most=len(senders.acknowledged), pause=0.0) as again:
+        assert again.all_sent(60.0), other.said()[-3000:]
     other.settled()
     return compare(answers(server.port, "otel"), answers(server.port, "undisturbed"), senders)

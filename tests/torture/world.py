@@ -59,6 +59,8 @@ class Senders:
     _running: list[threading.Thread] = field(default_factory=list)
     most: int | None = None
     """After so many requests it is enough."""
+    pause: float = 0.01
+    """Seconds after each request: what is sent has to be sent to the undisturbed collector too."""
 
     def __enter__(self) -> Senders:
         for index in range(self.threads):
@@ -77,12 +79,17 @@ class Senders:
         for thread in self._running:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def all_sent(self, timeout: float) -> bool:
-        """Wait until `most` requests are acknowledged."""
-        deadline = time.monotonic() + timeout
-        for thread in self._running:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._running)
+    def all_sent(self, patience: float) -> bool:
+        """Wait until `most` requests are acknowledged; False if there comes a time of `patience` seconds in which none is."""
+        seen = -1
+        while any(thread.is_alive() for thread in self._running):
+            if len(self.acknowledged) == seen:
+                return False
+            seen = len(self.acknowledged)
+            deadline = time.monotonic() + patience
+            for thread in self._running:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return True
 
     def _send_all(self, chance: random.Random) -> None:
         while not self._stop.is_set():
@@ -105,7 +112,7 @@ class Senders:
                     with self._lock:
                         self.acknowledged.add(number)
                     connection.close()
-                    pause.wait(0.01)  # what is sent has to be sent to the undisturbed collector too
+                    pause.wait(self.pause)
                     return
                 assert answer.status == 503, f"request {number}: {answer.status}"
             except (OSError, http.client.HTTPException):
