@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "sessions": ("sojourn.commands.sessions", "list, show, rename, end and delete sessions"),
     "rebuild": ("sojourn.commands.rebuild", "fold sessions again from their stored spans, and say what differed"),
     "dead-letters": ("sojourn.commands.dead_letters", "show rows that could not be stored, or send them again"),
+    "copy": ("sojourn.commands.copy", "copy the embedded database into a ClickHouse server"),
     "schema": ("sojourn.commands.schema", "show the statements of the tables"),
 }
 """Subcommands: the module that is loaded when one is used, and what it is for."""

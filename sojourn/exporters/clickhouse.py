@@ -20,6 +20,7 @@ from sojourn import schema
 from sojourn.component import FORGET, Batch, Component, Export, Exporter, Host, Raw
 from sojourn.config.types import Duration, Secret, Url
 from sojourn.errors import ConfigError, Rejected, Unavailable
+from sojourn.storage.inserting import PARTITIONS, settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,18 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTITIONS: Final = 50
-"""Days in one insert at most; a server refuses more than a hundred, and each day is a part of its own."""
 _DAY: Final = 86_400_000_000_000
-_RECEIVED: Final = {
-    "insert_deduplicate": 1,
-    "deduplicate_insert": "enable",
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-}
-_DERIVED: Final = {"insert_deduplicate": 0, "deduplicate_insert": "disable"}
-# Collapsing rows of one key at insert time costs as much again as the insert; merges do it anyway. A server may queue small inserts
-# (async_insert) and then answer before, or long after, they are stored.
-_ALWAYS: Final = {"optimize_on_insert": 0, "async_insert": 0, "max_partitions_per_insert_block": 2 * PARTITIONS}
 
 
 class RetryOnFailure(Component):
@@ -236,13 +226,8 @@ class Inserting:
         return self.description.compress == "lz4" and not self.database.embedded
 
     def _settings(self, table: schema.Table, token: str) -> dict[str, object]:
-        """A setting that this server does not have is left out, but the token: without it a repeated insert would be stored twice."""
-        received = table.name.startswith("otel_")
-        wanted = {**_ALWAYS, **(_RECEIVED if received else _DERIVED)}
-        settings: dict[str, object] = {name: value for name, value in wanted.items() if self.database.knows(name)}
-        if received:
-            settings["insert_deduplication_token"] = token
-        return settings | {name: int(value) if isinstance(value, bool) else value for name, value in self.description.settings.items()}
+        own = {name: int(value) if isinstance(value, bool) else value for name, value in self.description.settings.items()}
+        return settings(self.database, table, token) | own
 
 
 _TABLES: Final = {table.name: table for table in schema.TABLES}

@@ -147,6 +147,10 @@ class Database:
                 self._warn_of_garbage(sql)
             return None
 
+    def native(self, sql: str) -> bytes:
+        """The answer of a SELECT as blocks of format Native, as insert() takes them. Raises Unavailable or Rejected."""
+        return self._read(sql, "Native", None, "max_execution_time = {seconds}")
+
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The answer of a SELECT as dictionaries, 64-bit numbers whole, decimals as text. Raises Unavailable or Rejected."""
         settings = "max_execution_time = {seconds}, output_format_json_quote_64bit_integers = 0, output_format_json_quote_decimals = 1"
