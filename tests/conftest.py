@@ -17,7 +17,9 @@ from sojourn.storage import embedded, migrate
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
 from sojourn.testing import directory
+from tests import bytecode
 
+bytecode.keep()
 _EXAMPLES = os.environ.get("SOJOURN_EXAMPLES")
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
 

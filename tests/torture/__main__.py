@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests import bytecode
 from tests.torture.killed import cut_network, full_disk, killed_collector, killed_database, killed_with_database
 
 FAULTS = {
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     args = parser.parse_args()
+    bytecode.keep()
     print(f"seed {args.seed}", flush=True)
     for fault in args.faults:
         folder = Path(tempfile.mkdtemp(prefix="sojourn-torture-"))  # it is left there after a failure, to look at

@@ -8,16 +8,18 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Final
 
+_PACKAGES: Final = ("sojourn.collector", "sojourn.config", "sojourn.processors", "sojourn.sessions", "sojourn.storage")
 _MODULES: Final = (
-    "sojourn.cli sojourn.commands.run sojourn.exporters.clickhouse sojourn.receivers.otlp sojourn.processors.session sojourn.testing "
-    "sojourn.processors.aggregate sojourn.processors.lifecycle sojourn.extensions.health_check sojourn.storage.migrate "
-    "sojourn.storage.history sojourn.collector.registry sojourn._native numpy pyarrow clickhouse_connect"
+    "sojourn.cli sojourn.commands.run sojourn.exporters.clickhouse sojourn.receivers.otlp sojourn.extensions.health_check sojourn.testing "
+    "sojourn._native numpy pyarrow clickhouse_connect clickhouse_connect.driver.httpclient"
 )
 
 
@@ -53,8 +55,14 @@ class Nursery:
         return self._parent.stdout.readline().split()
 
 
+def _modules() -> Iterator[str]:
+    for package in _PACKAGES:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+            yield module.name
+
+
 def main() -> None:
-    for module in _MODULES.split():
+    for module in [*_MODULES.split(), *_modules()]:
         importlib.import_module(module)
     signal.signal(signal.SIGCHLD, _bury)
     print("ready", flush=True)
