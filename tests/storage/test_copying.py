@@ -43,10 +43,10 @@ def target(server: Server, database_name: str) -> Iterator[Database]:
 
 @pytest.fixture
 def copying(database: Database, target: Database, tmp_path: Path) -> Iterator[Copying]:
-    """Seven rows at a time, and no patience."""
+    """A dozen rows at a time, and no patience."""
     with Copied(tmp_path / "copied", "there") as copied:
         copied.begin()
-        yield Copying(database, target, copied, 7, ())
+        yield Copying(database, target, copied, 12, ())
 
 
 def store(database: Database, *batches: Any) -> None:
@@ -93,10 +93,9 @@ def fill(database: Database) -> None:
     )
 
 
-def rows(database: Database, table: schema.Table) -> list[dict[str, Any]]:
-    """What is there, every column, and every row that is stored, merged or not."""
-    names = ", ".join(f"`{column.name}`" for column in table.columns)
-    return sorted(database.rows(f"SELECT {names} FROM {database.name}.{table.name}"), key=str)
+def count(database: Database, table: schema.Table) -> int:
+    """Of all rows that are stored, merged or not."""
+    return int(database.rows(f"SELECT count() AS n FROM {database.name}.{table.name}")[0]["n"])
 
 
 def newest(database: Database, table: schema.Table) -> list[dict[str, Any]]:
@@ -112,9 +111,10 @@ def assert_equal(copying: Copying, found: dict[str, moving.Compared]) -> None:
     assert list(found) == [table.name for table in schema.TABLES]
     assert {name: each.names() for name, each in found.items() if each.different} == {}
     for table in schema.TABLES:
-        assert newest(copying.target, table) == newest(copying.source, table)
-        if table in schema.RECEIVED:
-            assert len(rows(copying.target, table)) == len(newest(copying.source, table))  # nothing twice, before any merge
+        if found[table.name].here["rows"]:
+            assert newest(copying.target, table) == newest(copying.source, table)
+    for table in (schema.OTEL_TRACES, schema.OTEL_LOGS):  # nothing twice, before any merge
+        assert count(copying.target, table) == found[table.name].here["rows"]
 
 
 def test_everything_arrives(copying: Copying) -> None:
@@ -136,7 +136,7 @@ def test_rows_that_were_deleted_are_copied(copying: Copying) -> None:
     """An older row that comes late must not bring back what has vanished."""
     store(copying.source, batch(schema.SESSION_ROWS, session("gone", Version=5, Deleted=1), session("there", Version=5)))
     finish(copying)
-    assert [row["SessionId"] for row in rows(copying.target, schema.SESSION_ROWS)] == ["gone", "there"]
+    assert count(copying.target, schema.SESSION_ROWS) == 2
     assert [row["SessionId"] for row in newest(copying.target, schema.SESSION_ROWS)] == ["there"]
 
 
@@ -150,10 +150,10 @@ def test_killed_at_every_insert(copying: Copying, tmp_path: Path, monkeypatch: p
     def killed(self: Database, *args: Any, **keys: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls % 5 == 0 and when == "before":
+        if calls % 4 == 0 and when == "before":
             raise KeyboardInterrupt
         insert(self, *args, **keys)
-        if calls % 5 == 0:
+        if calls % 4 == 0:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Database, "insert", killed)
