@@ -68,6 +68,8 @@ class Staged:
     """Large traces that have waited and are folded now."""
     asked: list[bytes] = field(default_factory=list)
     """Traces that `lifecycle` asked for."""
+    again: Keys | None = None
+    """Traces that went with a deleted session: of what other sessions have of them something else may count now."""
     conflicts: int = 0
     """New spans whose session id lost against that of their trace."""
 
@@ -190,6 +192,8 @@ class Fold:
             for key, block in staged.waiting.items():
                 self._waiting.setdefault(key, []).append(block)
             self._telling.answered(staged.asked)
+            if staged.again is not None:
+                self._telling.ask(staged.again)
             self.conflicts += staged.conflicts
             if staged.kept is not None:
                 self._recall.put(staged.kept)
@@ -299,6 +303,7 @@ class Fold:
             buried = [Grave(key_of(name), trace, time, version) for name, trace, time in found]
             self._bury(buried, buried)
             self.buried += buried
+            self._staged.append(Staged(again=self._recall.keys_of([(grave.key[0], grave.trace) for grave in buried])))
         return np.asarray(late)
 
     def _gone(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], before: U64) -> tuple[Index, U64]:

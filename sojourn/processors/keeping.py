@@ -131,11 +131,12 @@ class Keeping:
         rows = memory.trace_rows(mark.key)
         traces = [(row["TraceId"], bool(row["Spans"])) for row in rows.select(["TraceId", "Spans"]).to_pylist()]
         graves = [Grave(mark.key, "", now, version), *(Grave(mark.key, trace, now, version) for trace, real in traces if real)]
-        orders = [*graves, *(Grave(mark.key, trace, now, version) for trace, real in traces if not real)]
+        orders = [*graves, *(Grave(mark.key, trace, now, version, spans=False) for trace, real in traces if not real)]
         tombs = memory.keys_of([(mark.key[0], trace) for trace, real in traces if real])
         memory.telling.graves.stage({session: now}, tombs, graves)
         if memory.telling.folding is not None:
             memory.telling.folding.forget([(mark.key[0], trace) for trace, _ in traces])
+        memory.refolded(memory.keys_of([(mark.key[0], trace) for trace, _ in traces]))  # of other sessions something else may count now
         after = Known.nothing(1)
         after.revision[:] = touched.before.revision + np.uint64(1)
         memory.retell([mark.key], [])

@@ -108,6 +108,15 @@ class Retold:
     """Their rows of `session_rows`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Traces to be folded again."""
+
+    keys: U64
+    """None: no session is about to change by it yet."""
+    traces: Keys
+
+
 class Memory:
     """process() and tick() read it; what they stage changes it when it is committed."""
 
@@ -132,7 +141,7 @@ class Memory:
         self.live = Live()
         self.marked = Marked(host.texts)
         self.versions = Versions()
-        self.staged: list[Staged | Aside | Retold] = []
+        self.staged: list[Staged | Aside | Retold | Again] = []
         self._doubtful: dict[int, tuple[Key, int]] = {}
         """Sessions of groups that came to nothing, perhaps when some of their rows were stored already, and how many segments they had."""
 
@@ -247,6 +256,10 @@ class Memory:
         """With the commit these rows say all that is known of these sessions."""
         self.staged.append(Retold(self._codes(keys), rows))
 
+    def refolded(self, traces: Keys) -> None:
+        """With the commit these traces are to be folded again, from what is stored of them then."""
+        self.staged.append(Again(np.empty(0, np.uint64), traces))
+
     def trace_rows(self, key: Key) -> pa.Table:
         """The stored trace rows of a session."""
         return empty(SESSION_TRACE_ROWS) if self._history is None else self._history.trace_rows_of_sessions([key])
@@ -312,6 +325,8 @@ class Memory:
                 self._keep_waiting(staged)
             elif isinstance(staged, Retold):
                 self._learn_anew(staged)
+            elif isinstance(staged, Again):
+                self.telling.ask(staged.traces)
             else:
                 self._keep(staged)
         self.staged.clear()

@@ -84,12 +84,13 @@ class Upkeep:
         keys = memory.not_alive(_some(history.expired_sessions(before, EXPIRED)))
         if keys:
             rows = history.trace_rows_of_sessions(keys)
-            traces = list(zip(keys_of(rows), rows.column("TraceId").to_pylist(), strict=True))
+            spans = [bool(count) for count in rows.column("Spans").to_pylist()]
+            traces = list(zip(keys_of(rows), rows.column("TraceId").to_pylist(), spans, strict=True))
         else:
-            traces = [((tenant, "", ""), trace) for tenant, trace in history.expired_traces(before, EXPIRED)]
+            traces = [((tenant, "", ""), trace, True) for tenant, trace in history.expired_traces(before, EXPIRED)]
         if memory.telling.folding is not None:
-            memory.telling.folding.forget([(key[0], trace) for key, trace in traces])
-        orders = [*(Grave(key, "", now, version) for key in keys), *(Grave(key, trace, now, version) for key, trace in traces)]
+            memory.telling.folding.forget([(key[0], trace) for key, trace, _ in traces])
+        orders = [*(Grave(key, "", now, version) for key in keys), *(Grave(key, trace, now, version, real) for key, trace, real in traces)]
         if not orders:
             self._look = now + BETWEEN
             orders = [Grave(("", "", ""), "", before, 0)]

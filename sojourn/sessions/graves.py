@@ -29,6 +29,8 @@ class Grave:
     """When the session was deleted, ns since 1970."""
     version: int
     """The Version of rows of the session up to which they are old."""
+    spans: bool = True
+    """Whether the trace is of the session; False if only records of it are, and its spans are another's."""
 
 
 class Graves:
@@ -94,6 +96,7 @@ def orders_of(graves: list[Grave]) -> pa.RecordBatch:
     keys = list(zip(*(grave.key for grave in graves), strict=True))
     columns: dict[str, Any] = {name: pa.array(values, pa.string()) for name, values in zip(NAME, keys, strict=True)}
     columns["TraceId"] = pa.array([grave.trace for grave in graves], pa.string())
+    columns["Spans"] = pa.array([grave.spans for grave in graves], pa.bool_())
     columns["Before"] = numbers(np.array([grave.time for grave in graves], np.int64))
     columns["Version"] = numbers(np.array([grave.version for grave in graves], np.uint64))
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))

@@ -18,6 +18,7 @@ _SESSIONS: Final = f"(SELECT (unhex(part[1]), unhex(part[2]), unhex(part[3])) FR
 _TRACES: Final = f"(SELECT (unhex(part[1]), part[2]) FROM (SELECT {_PARTS.format(name='traces')}))"
 _OF_SESSIONS: Final = f"(Tenant, Project, SessionId) IN {_SESSIONS}"
 _OF_TRACES: Final = f"(Tenant, TraceId) IN {_TRACES}"
+_OF_ROWS: Final = _OF_TRACES.replace("{traces:", "{rows:")
 _OLD: Final = "Version <= {version:UInt64}"
 _EARLIER: Final = "({time} < fromUnixTimestamp64Nano({{before:Int64}}) OR Arrival < fromUnixTimestamp64Nano({{before:Int64}}))"
 # A record whose resource alone names the session goes with the spans of its trace, if it has any in another session.
@@ -39,18 +40,23 @@ def forget(database: Database, orders: pa.RecordBatch) -> None:
             continue
         sessions = [row for row in rows if not row["TraceId"]]
         traces = [row for row in rows if row["TraceId"]]
+        whole = [row for row in traces if row["Spans"]]
         parameters = {
             "sessions": ",".join(".".join(row[name].encode().hex() for name in ("Tenant", "Project", "SessionId")) for row in sessions),
-            "traces": ",".join(f"{row['Tenant'].encode().hex()}.{row['TraceId']}" for row in traces),
+            "traces": ",".join(f"{row['Tenant'].encode().hex()}.{row['TraceId']}" for row in whole),
+            "rows": ",".join(f"{row['Tenant'].encode().hex()}.{row['TraceId']}" for row in traces),
             "before": before,
             "version": version,
         }
-        for table, condition in _conditions(database.name, bool(sessions), bool(traces)):
+        for table, condition in _conditions(database.name, bool(sessions), bool(whole), bool(traces)):
             database.command(f"DELETE FROM {database.name}.{table} WHERE {condition}{mode}", parameters)
 
 
-def _conditions(database: str, sessions: bool, traces: bool) -> Iterator[tuple[str, str]]:
-    """Which rows go, by table: what was received first, so that what names it goes last."""
+def _conditions(database: str, sessions: bool, traces: bool, rows: bool) -> Iterator[tuple[str, str]]:
+    """Which rows go, by table: what was received first, so that what names it goes last.
+
+    Of `traces` everything goes; of `rows` only what the session has of them: others may have the rest.
+    """
     logs = []
     if traces:
         yield schema.OTEL_TRACES.name, _OF_TRACES
@@ -58,16 +64,17 @@ def _conditions(database: str, sessions: bool, traces: bool) -> Iterator[tuple[s
     if sessions:
         own = f"IdClass < 2 OR TraceId = '' OR NOT {_BOUND_ELSEWHERE.format(database=database)}"
         logs.append(f"{_OF_SESSIONS} AND {_EARLIER.format(time='Timestamp')} AND ({own})")
-    yield schema.OTEL_LOGS.name, " OR ".join(f"({condition})" for condition in logs)
+    if logs:
+        yield schema.OTEL_LOGS.name, " OR ".join(f"({condition})" for condition in logs)
     if sessions:
         for table in schema.OTEL_METRICS:
             yield table.name, f"{_OF_SESSIONS} AND {_EARLIER.format(time='TimeUnix')}"
         yield schema.SESSION_MARKS.name, f"{_OF_SESSIONS} AND Mark != 'delete' AND {_OLD}"
         for table in (schema.SESSION_EVENT_ROWS, schema.SESSION_SEGMENT_ROWS, schema.SESSION_ROWS):
             yield table.name, f"{_OF_SESSIONS} AND {_OLD}"
-    if traces:
+    if rows:
         owned = f" AND {_OF_SESSIONS}" if sessions else ""
-        yield schema.SESSION_TRACE_ROWS.name, f"{_OF_TRACES}{owned}"
+        yield schema.SESSION_TRACE_ROWS.name, f"{_OF_ROWS}{owned}"
 
 
 def forget_loose(database: Database, before: int, mode: str) -> None:

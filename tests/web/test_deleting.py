@@ -128,6 +128,37 @@ def test_records_and_points_go_with_their_session(collector: Collector, api: htt
     assert rows == {"s": (1, 0), "other": (1, 1)}
 
 
+def test_a_trace_of_another_session_stays_where_only_a_record_was_of_the_deleted_one(collector: Collector, api: httpx.Client) -> None:
+    """A record that names one session stands in a trace of another one: its spans are not the deleted session's, and its row is what the
+    stored ones say: the call that only the record told in full is known by its span alone."""
+    call = span("chat", session="other", trace="t", start=at("09:05"), tokens=(100, 20))
+    said = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "gen_ai.usage.reasoning.output_tokens": 7}
+    collector.send(call)
+    for signal, body in requests([log("gen_ai.client.inference.operation.details", "09:06", "s", names=call, attributes=said)]):
+        collector.send(body, signal=signal)
+    collector.settle()
+    assert {row["SessionId"]: row["ReasoningTokens"] for row in collector.sessions()} == {"other": 7, "s": 0}
+    delete(api)
+    (row,) = collector.sessions()
+    assert (row["SessionId"], row["Spans"], row["InputTokens"], row["ReasoningTokens"], row["Flags"]) == ("other", 1, 100, 0, [])
+    assert left(collector)["otel_traces"] == 1
+    assert rebuild(collector, check=True)[0]["wrong"] == 0
+
+
+def test_a_record_that_stays_tells_its_call_alone(collector: Collector, api: httpx.Client) -> None:
+    """The other way round: the trace goes, and with it the span that told the call too."""
+    call = span("chat", session="s", trace="t", start=at("09:05"), tokens=(100, 20))
+    said = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
+    collector.send(call)
+    for signal, body in requests([log("gen_ai.client.inference.operation.details", "09:06", "other", names=call, attributes=said)]):
+        collector.send(body, signal=signal)
+    collector.settle()
+    assert {row["SessionId"]: row["LlmCalls"] for row in collector.sessions()} == {"other": 0, "s": 1}
+    delete(api)
+    assert {row["SessionId"]: (row["LlmCalls"], row["InputTokens"]) for row in collector.sessions()} == {"other": (1, 100)}
+    assert rebuild(collector, check=True)[0]["wrong"] == 0
+
+
 def test_the_command_line_and_the_form(collector: Collector, api: httpx.Client, capfd: pytest.CaptureFixture[str]) -> None:
     """`sojourn sessions delete` says nothing when all is well; a form leads back to the list."""
     from sojourn.web.changing import TOKEN
