@@ -7,8 +7,10 @@ from random import Random
 from typing import Final
 
 from sojourn.demo import cast
+from sojourn.demo import words as spoken
 from sojourn.demo.cast import Model
 from sojourn.demo.story import Packet, Service, Span, Trace, Value
+from sojourn.demo.words import Talk, text
 
 Story = tuple[Packet, ...]
 
@@ -29,9 +31,10 @@ def chat(random: Random) -> list[Packet]:
     session, model = f"chat-{random.randbytes(4).hex()}", random.choice(cast.MODELS)
     packets: list[Packet] = []
     subject = random.choice(cast.SUBJECTS)
-    now, history, turns = 0.0, 400, random.randrange(2, 9)
+    talk, now, history, turns = Talk(spoken.ASSISTANT), 0.0, 400, random.randrange(2, 9)
     for turn in range(turns):
         question = random.choice(cast.QUESTIONS)
+        talk.hear("user", text(question))
         about: dict[str, Value] = {"session.id": session, "user.id": user, "input.value": question}
         about |= {"langfuse.trace.tags": ("web", "beta" if random.random() < 0.3 else "stable"), "agentmark.metadata.channel": "web"}
         if turn:  # what it is about is known only after the first answer
@@ -39,14 +42,16 @@ def chat(random: Random) -> list[Packet]:
         if turn == turns - 1 and random.random() < 0.5:
             about["session.end"] = True
         trace = Trace(random, service)
-        end, said = _turn(random, trace, model, now, history, about)
+        end, said = _turn(random, trace, model, talk, now, history, about)
         packets += trace.sent
         history += said
         now = end + random.uniform(2.0, 12.0)
     return packets
 
 
-def _turn(random: Random, trace: Trace, model: Model, start: float, history: int, about: Mapping[str, Value]) -> tuple[float, int]:
+def _turn(
+    random: Random, trace: Trace, model: Model, talk: Talk, start: float, history: int, about: Mapping[str, Value]
+) -> tuple[float, int]:
     """One turn of a chat; gives its end and how many tokens were said."""
     root, now = trace.identity(), start + 0.02
     if random.random() < 0.4:
@@ -58,11 +63,13 @@ def _turn(random: Random, trace: Trace, model: Model, start: float, history: int
         now += 1.5
     words = random.randrange(60, 400)
     answered = now + 0.4 + words / model.words_per_second
-    trace.send(trace.span(f"chat {model.name}", now, answered, root, cast.call(random, model, history + 60, words), kind="client"))
+    said = random.choice(cast.ANSWERS)
+    usage = cast.call(random, model, history + 60, words) | talk.answered(text(said))
+    trace.send(trace.span(f"chat {model.name}", now, answered, root, usage, kind="client"))
     if random.random() < 0.15:
         trace.again()
     end = answered + 0.05
-    answer = {"output.value": random.choice(cast.ANSWERS), "http.request.method": "POST", "http.route": "/chat"}
+    answer = {"output.value": said, "http.request.method": "POST", "http.route": "/chat"}
     trace.send(trace.span("POST /chat", start, end, b"", {**about, **answer}, kind="server", identity=root), after=random.uniform(0.5, 2.0))
     return end, words + 60
 
@@ -94,45 +101,60 @@ def agent(random: Random) -> list[Packet]:
         "gen_ai.conversation.id": session,
     }
     about |= {"user.id": random.choice(cast.USERS), "agentmark.session_name": f"Research: {topic}", "agentmark.metadata.depth": "full"}
-    now, total_in, total_out = _steps(random, trace, root, 0.05, model, random.randrange(2, 6))
+    wish = f"Write half a page on {topic}."
+    found = f"What is known about {topic}, in seven sentences with sources."
+    talk = Talk(spoken.RESEARCHER)
+    talk.hear("user", text(wish))
+    now, total_in, total_out = _steps(random, trace, root, 0.05, model, random.randrange(2, 6), talk, found)
     if random.random() < 0.6:
         helper = trace.identity()
-        end, more_in, more_out = _steps(random, trace, helper, now, cast.HOUSE_MODEL, 2)
+        check = Talk(spoken.CHECKER)
+        check.hear("user", text(f"Check this: {found}"))
+        end, more_in, more_out = _steps(
+            random, trace, helper, now, cast.HOUSE_MODEL, 2, check, "Six of seven hold. The third has no source."
+        )
         mine: dict[str, Value] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "fact-checker"}
         mine |= {"gen_ai.usage.input_tokens": more_in, "gen_ai.usage.output_tokens": more_out, "gen_ai.conversation.id": f"{session}/facts"}
         trace.send(trace.span("invoke_agent fact-checker", now, end, root, mine, identity=helper))
         now, total_in, total_out = end, total_in + more_in, total_out + more_out
     about |= {"gen_ai.usage.input_tokens": total_in, "gen_ai.usage.output_tokens": total_out}
-    about |= {
-        "input.value": f"Write half a page on {topic}.",
-        "output.value": f"What is known about {topic}, in seven sentences with sources.",
-    }
+    about |= {"input.value": wish, "output.value": found}
     trace.send(trace.span("invoke_agent researcher", 0.0, now + 0.1, b"", about, identity=root), after=3.0)
     return trace.sent
 
 
-def _steps(random: Random, trace: Trace, parent: bytes, start: float, model: Model, steps: int) -> tuple[float, int, int]:
+def _steps(
+    random: Random, trace: Trace, parent: bytes, start: float, model: Model, steps: int, talk: Talk, found: str
+) -> tuple[float, int, int]:
     """Think, use a tool, think again: gives the end, and the tokens in and out."""
     now, total_in, total_out, known = start, 0, 0, 900
     for step in range(steps + 1):
         words = random.randrange(40, 260)
         end = now + 0.5 + words / model.words_per_second
-        trace.send(trace.span(f"chat {model.name}", now, end, parent, cast.call(random, model, known, words), kind="client"))
+        tool, identity = random.choice(cast.TOOLS), f"call_{random.randbytes(4).hex()}"
+        wants: spoken.Part = {"type": "tool_call", "id": identity, "name": tool, "arguments": {"query": found.split(",")[0]}}
+        thought: spoken.Part = {"type": "reasoning", "content": random.choice(spoken.THOUGHTS)}
+        said = talk.answered(thought, wants, reason="tool_calls") if step < steps else talk.answered(text(found))
+        usage = cast.call(random, model, known, words) | said
+        trace.send(trace.span(f"chat {model.name}", now, end, parent, usage, kind="client"))
         now, total_in, total_out = end, total_in + known, total_out + words
         if step < steps:
-            now = _tool(random, trace, parent, now)
+            now, result = _tool(random, trace, parent, now, tool)
+            talk.hear("tool", {"type": "tool_call_response", "id": identity, "response": result})
             known += words + random.randrange(200, 2_500)
     return now, total_in, total_out
 
 
-def _tool(random: Random, trace: Trace, parent: bytes, start: float) -> float:
-    name, end = random.choice(cast.TOOLS), start + random.uniform(0.1, 3.0)
+def _tool(random: Random, trace: Trace, parent: bytes, start: float, name: str) -> tuple[float, str]:
+    """Gives its end and what it found."""
+    end = start + random.uniform(0.1, 3.0)
     failed = random.random() < 0.12
-    attributes: dict[str, Value] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
+    result = "timed out" if failed else random.choice(spoken.FINDINGS)
+    attributes: dict[str, Value] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.result": result}
     if failed:
         attributes["error.type"] = "TimeoutError"
     trace.send(trace.span(f"execute_tool {name}", start, end, parent, attributes, error="timed out" if failed else ""))
-    return end
+    return end, result
 
 
 def workflow(random: Random) -> list[Packet]:
@@ -147,6 +169,7 @@ def workflow(random: Random) -> list[Packet]:
         words = random.randrange(150, 900)
         now += 0.6 + words / model.words_per_second
         usage = cast.call(random, model, random.randrange(800, 6_000), words)
+        usage |= spoken.asked_alone(spoken.REPORTER, f"Now {step} the report on sales.", f"{step.capitalize()}: done, {words} words.")
         trace.send(trace.span(f"chat {model.name}", begin + 0.1, now, chain, {**named, **usage}, kind="client"))
         kind = {"openinference.span.kind": "CHAIN", "output.value": f"{step}: done"}
         error = "the reviewer found no sources" if number == failing else ""
@@ -172,6 +195,9 @@ def batch(random: Random) -> list[Packet]:
         root, words = trace.identity(), random.randrange(20, 80)
         end = now + 0.2 + words / model.words_per_second
         usage = cast.call(random, model, random.randrange(500, 3_500), words)
+        usage |= spoken.asked_alone(
+            spoken.READER, f"Invoice {number}, two pages.", f'{{"number": {number}, "total": {words * 17}.20, "currency": "EUR"}}'
+        )
         called = trace.span(f"chat {model.name}", now + 0.05, end, root, usage, kind="client")
         about: dict[str, Value] = {"session.id": session, "agentmark.session_name": "Invoices of the night", "invoice.number": number}
         broken = random.random() < 0.05
