@@ -86,6 +86,10 @@ class Delivery:
     def logged(self) -> bool:
         """Whether (some of) its requests are in a log: their senders have been answered."""
 
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier process wrote it into the log, and may have begun to store it."""
+
     def token(self, patience: float) -> str | None:
         """What the inserts of this group are told apart by: the same after a restart. None if it is in no log.
 

@@ -62,6 +62,8 @@ class Batch:
     records: pa.RecordBatch
     token: str = ""
     """What an exporter tells this batch apart by when it comes again after a restart. Given by the lane; '' if it cannot come again."""
+    again: bool = False
+    """Whether an earlier process may have begun to store it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,11 @@ impl Delivery {
         self.logged.is_some()
     }
 
+    /// Whether an earlier process may have begun to store it.
+    pub fn is_replayed(&self) -> bool {
+        self.logged.as_ref().is_some_and(|(log, range)| log.is_replayed(*range))
+    }
+
     /// What its inserts are told apart by, once its requests and the word that they are a group are safe, or it has waited long enough.
     /// None if it is in no log.
     pub fn token(&self, patience: Duration) -> Option<String> {

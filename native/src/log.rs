@@ -286,6 +286,11 @@ impl Log {
         format!("{:016x}-{}.{}.{}", self.shared.id, group.first, group.last, group.epoch)
     }
 
+    /// Whether an earlier process wrote this group, and may have begun to store it.
+    pub fn is_replayed(&self, group: Range) -> bool {
+        group.epoch < self.shared.epoch
+    }
+
     /// Reads what an earlier process left, if there is something.
     pub fn backlog(&self) -> Option<Reader> {
         let backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner).take()?;

@@ -70,20 +70,20 @@ def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
     return [(outlet, batch) for batch in batches for outlet in path.outlets if outlet.takes(batch)]
 
 
-def told_apart(parcels: Iterable[Parcel], token: str | None) -> list[Parcel]:
-    """The same batches, each with a token of its own that is the same whenever the group is `token`."""
+def told_apart(parcels: Iterable[Parcel], token: str | None, again: bool) -> list[Parcel]:
+    """The same batches, each with a token of its own that is the same whenever the group is `token`; `again` as in Batch."""
     if token is None:
         return list(parcels)
     counts: Counter[tuple[str, str]] = Counter()
-    return [(outlet, _told_apart(outlet, batch, token, counts)) for outlet, batch in parcels]
+    return [(outlet, _told_apart(outlet, batch, token, again, counts)) for outlet, batch in parcels]
 
 
-def _told_apart(outlet: Outlet, batch: Batch | Raw, token: str, counts: Counter[tuple[str, str]]) -> Batch | Raw:
+def _told_apart(outlet: Outlet, batch: Batch | Raw, token: str, again: bool, counts: Counter[tuple[str, str]]) -> Batch | Raw:
     if isinstance(batch, Raw):
         return batch
     number = counts[outlet.id, batch.table]
     counts[outlet.id, batch.table] += 1
-    return replace(batch, token=f"{token}-{batch.table}" + (f".{number}" if number else ""))
+    return replace(batch, token=f"{token}-{batch.table}" + (f".{number}" if number else ""), again=again)
 
 
 def decoded(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[tuple[Path, Batch]]:

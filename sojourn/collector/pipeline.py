@@ -69,6 +69,8 @@ class Lane:
     """How many rows of groups were committed, and how many were given up."""
     kept: bool = False
     """The collector stops, and the log keeps what could not be stored in time."""
+    _again: bool = False
+    """An earlier process may have begun to store the group in hand."""
     _at: str = ""
     """The component that is at work."""
     _overdue: set[str] = field(default_factory=set)
@@ -182,7 +184,7 @@ class Lane:
     def _group(self, delivery: _native.Delivery) -> None:
         begin = time.monotonic()
         self._soiled = self._soiled or begin
-        self.oldest = delivery.oldest
+        self.oldest, self._again = delivery.oldest, delivery.replayed
         try:
             self._bring(delivery)
         except Rejected as error:
@@ -228,7 +230,7 @@ class Lane:
         try:
             parcels = self._through(incoming)
             token = delivery.token(PATIENCE)
-            self._store(told_apart(sorted([*requests, *parcels], key=rank), token))
+            self._store(told_apart(sorted([*requests, *parcels], key=rank), token, self._again))
         except (Rejected, Surprised) as error:
             if not incoming:
                 raise
@@ -252,7 +254,7 @@ class Lane:
 
     def _store_part(self, part: Part, token: str | None) -> None:
         try:
-            self._store(told_apart(self._through(part), token))
+            self._store(told_apart(self._through(part), token, self._again))
         except BaseException:
             self._discard()
             raise

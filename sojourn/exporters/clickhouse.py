@@ -120,6 +120,8 @@ class _Attempt:
     token: str
     since: float
     failures: int = 0
+    looked: bool = False
+    """Rows were not there that should be; an insert that is still under way had time to show them."""
 
 
 @dataclass(slots=True)
@@ -198,6 +200,25 @@ class Inserting:
         records = _with_collector(attempt.batch.records, table, self.collector)
         for number, part in enumerate(_by_days(records, table)):
             self._insert_part(table, part, f"{attempt.token}-{number}")
+            if table in schema.RECEIVED and (attempt.failures or attempt.batch.again):
+                self._look(attempt, table, part, f"{attempt.token}-{number}")
+
+    def _look(self, attempt: _Attempt, table: schema.Table, records: pa.RecordBatch, token: str) -> None:
+        """What was inserted again may have been taken for a repeated insert of rows that are not there: see storage/verifying.py."""
+        from sojourn.storage.verifying import missing
+
+        for number in range(_LOOKS):
+            lost = missing(self.database, table, records)
+            if not len(lost):
+                return
+            said = f"{self.database.address}: {table.name}: {len(lost)} rows were taken for stored ones and are not there"
+            if not attempt.looked:
+                attempt.looked = True
+                raise Unavailable(f"{said}: looking again")
+            log.warning("%s: inserted anew: the database was killed between writing down that it has them and having them", said)
+            records = records.take(lost)
+            self._insert_part(table, records, f"{token}.{number}")
+        raise Unavailable(f"{self.database.address}: {table.name}: rows vanish as they are inserted")
 
     def _insert_part(self, table: schema.Table, records: pa.RecordBatch, token: str) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -230,6 +251,7 @@ class Inserting:
         return settings(self.database, table, token) | own
 
 
+_LOOKS: Final = 4
 _TABLES: Final = {table.name: table for table in schema.TABLES}
 
 

@@ -55,6 +55,10 @@ class Group:
 
     logged = False
 
+    @property
+    def replayed(self) -> bool:
+        return False
+
     def token(self, patience: float) -> str | None:
         return None
 

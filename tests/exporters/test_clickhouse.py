@@ -97,6 +97,28 @@ def test_a_repeated_insert_is_stored_once(empty_database: Database, monkeypatch:
         assert select(empty_database, "SELECT count() AS n FROM $db.spans") == [{"n": 1}]
 
 
+@pytest.mark.parametrize("table", [schema.OTEL_TRACES, schema.OTEL_LOGS, schema.OTEL_METRICS[0]], ids=lambda table: table.name)
+def test_rows_that_the_database_only_believes_to_have_are_inserted_anew(empty_database: Database, table: schema.Table) -> None:
+    """Killed between writing down the token of an insert and showing its rows, it takes the insert for a repeated one for ever after."""
+    rows = [span(number, Digest=number, **{table.days: NOON + number}) for number in (1, 2, 3)]
+    whole = Batch(table.name, records(table, *rows), token="group 1", again=True)
+    count = f"SELECT count() AS n FROM $db.{table.name}"
+    with running(empty_database) as export:
+        for _ in range(2):
+            export.export(whole)
+            assert select(empty_database, count) == [{"n": 3}]
+        empty_database.command(
+            f"DELETE FROM {empty_database.name}.{table.name} WHERE {table.days} != fromUnixTimestamp64Nano(toInt64({NOON + 2}))"
+        )
+        assert select(empty_database, count) == [{"n": 1}]
+        export.export(Batch(table.name, whole.records, token="group 1"))
+        assert select(empty_database, count) == [{"n": 1}]  # so it does
+        with pytest.raises(Unavailable, match="2 rows were taken for stored ones and are not there"):
+            export.export(whole)
+        export.export(whole)
+        assert select(empty_database, count) == [{"n": 3}]
+
+
 def test_equal_derived_rows_are_all_inserted(empty_database: Database) -> None:
     """They are replaced by version, so no insert of them may be taken for a repetition."""
     with running(empty_database) as export:

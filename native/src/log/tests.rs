@@ -141,6 +141,8 @@ fn tokens_are_the_same_after_a_restart_and_never_twice_for_other_requests() {
     let first = reader.read().expect("one").range;
     let second = reader.read().expect("two").range;
     assert_eq!(log.token(Range::extended(Some(first), second)), token);
+    let mine = add(&log, 3, 10);
+    assert_eq!((log.is_replayed(second), log.is_replayed(mine)), (true, false));
     drop(log);
     let file = place.files().remove(0);
     fs::OpenOptions::new()

@@ -38,6 +38,11 @@ impl Delivery {
         self.0.is_logged()
     }
 
+    #[getter]
+    fn replayed(&self) -> bool {
+        self.0.is_replayed()
+    }
+
     fn traces(&self, py: Python<'_>) -> PyResult<Option<Arrow>> {
         let records = py.detach(|| self.0.take(Group::traces).transpose()).map_err(unfinished)?;
         Ok(records.flatten().map(Arrow::from))
