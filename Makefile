@@ -46,7 +46,7 @@ check-rust: check-cargo
 	$(CARGO) test --manifest-path native/Cargo.toml --locked --quiet
 
 check-tests: $(STAMPS)/dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # The property tests of the session rules, with many more examples than `make test` takes the time for.
 laws: $(STAMPS)/dev
