@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence, Set
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _NUMBERS: Final = ("+Duration", "+Turns", "+Traces", "+Tokens", "+Cost", "+Errors")
+_SPARE: Final = ("Traces", "Start", "User", "Duration", "Turns", "Project", "State", "Tokens", "Errors")
+_SPARE_OF_TRACES: Final = ("Calls", "Spans", "Errors", "Tokens", "Duration", "Name")
 _STATES: Final = {"active": "green", "idle": "yellow", "ended": "dim"}
+_LEAST: Final = 10
 _LEAST_LINE: Final = 16
 _LONGEST_LINE: Final = 60
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -38,30 +41,48 @@ def coloured(text: str, style: str) -> Text:
     return Text(text, style)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], room: int) -> Table:
-    """A table at most `room` wide, whose columns with `+` stand right and whole, with `=` left and whole; the widest others give way."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], room: int, spare: Sequence[str] = ()) -> Table:
+    """A table at most `room` wide: columns with `+` stand right and whole, with `=` left and whole; the widest others give way, and where
+    that is not enough, the columns in `spare` go, one after the other: what is shown can be read and copied.
+    """
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table
 
     names = [column.lstrip("+=") for column in columns]
     widths = [max(cell_len(str(cell)) for cell in (name, *(row[number] for row in rows))) for number, name in enumerate(names)]
-    _squeeze(widths, [number for number, column in enumerate(columns) if not column.startswith(("+", "="))], room - 3 * len(columns))
+    yielding = {number for number, column in enumerate(columns) if not column.startswith(("+", "="))}
+    kept = _kept(names, [min(width, _LEAST) if number in yielding else width for number, width in enumerate(widths)], room, spare)
+    widths = _squeezed(widths, kept, yielding, room - 3 * len(kept))
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns), header_style="dim")
-    for column, name, width in zip(columns, names, widths, strict=True):
-        drawn.add_column(name, justify="right" if column.startswith("+") else "left", no_wrap=True, overflow="ellipsis", width=width)
+    for number in kept:
+        justify: Literal["left", "right"] = "right" if columns[number].startswith("+") else "left"
+        drawn.add_column(names[number], justify=justify, no_wrap=True, overflow="ellipsis", width=widths[number])
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*(row[number] for number in kept))
     return drawn
 
 
-def _squeeze(widths: list[int], yielding: list[int], room: int) -> None:
-    """Make the widest columns among `yielding` narrower, down to eight, until all fit."""
-    while sum(widths) > room and yielding:
-        widest = max(yielding, key=lambda number: widths[number])
-        if widths[widest] <= 8:
-            return
-        widths[widest] -= 1
+def _kept(names: Sequence[str], least: Sequence[int], room: int, spare: Sequence[str]) -> list[int]:
+    """The columns that can stand side by side with these least widths."""
+    kept = list(range(len(names)))
+    for name in spare:
+        if sum(least[number] + 3 for number in kept) <= room:
+            break
+        kept = [number for number in kept if names[number] != name]
+    return kept
+
+
+def _squeezed(widths: Sequence[int], kept: Sequence[int], yielding: Set[int], room: int) -> list[int]:
+    """The widest columns among `yielding` narrower, down to the least, until all fit."""
+    found = list(widths)
+    giving = [number for number in kept if number in yielding]
+    while giving and sum(found[number] for number in kept) > room:
+        widest = max(giving, key=lambda number: found[number])
+        if found[widest] <= _LEAST:
+            break
+        found[widest] -= 1
+    return found
 
 
 def sessions(rows: list[dict[str, Any]], room: int) -> RenderableType:
@@ -76,7 +97,7 @@ def sessions(rows: list[dict[str, Any]], room: int) -> RenderableType:
             plain(text) for text in (*([row["project"]] if named else []), row["session_id"], row["name"], row["user_id"])
         ]
         lines.append([*texts, _state(row["state"]), wording.clock(row["start"]), *_counts(row)])
-    return table([*(["Project"] if named else []), "Id", "Name", "User", "+State", "+Start", *_NUMBERS], lines, room)
+    return table([*(["Project"] if named else []), "=Id", "Name", "User", "+State", "+Start", *_NUMBERS], lines, room, _SPARE)
 
 
 def _state(state: str) -> Text:
@@ -120,16 +141,29 @@ def _traces(traces: list[dict[str, Any]], room: int) -> Table:
 
     columns = ["+Trace", "Name", "+Start", "+Duration", "+Spans", "+Calls", "+Tokens", "+Cost", "+Errors"]
     lines: list[list[str | Text]] = []
+    one_day = len({trace["start"][:10] for trace in traces}) == 1  # then the session tells it
     for trace in traces:
         counts = [wording.number(trace[name]) for name in ("spans", "llm_calls", "total_tokens")]
-        texts = [trace["trace_id"], plain(trace["name"]), wording.clock(trace["start"]), wording.duration(trace["wall_ns"])]
+        texts = [
+            trace["trace_id"],
+            plain(trace["name"]),
+            wording.clock(trace["start"])[11 if one_day else 0 :],
+            wording.duration(trace["wall_ns"]),
+        ]
         lines.append([*texts, *counts, wording.money(trace["cost"]), _errors(trace["errors"])])
-    left = room - sum(max(len(str(cell)) for cell in (name, *(line[place] for line in lines))) + 3 for place, name in enumerate(columns))
-    if left >= _LEAST_LINE:
+    if _left(columns, lines, room) < _LEAST_LINE:  # when it ran tells more
+        columns, lines = columns[:4] + columns[6:], [line[:4] + line[6:] for line in lines]
+    if (left := _left(columns, lines, room)) >= _LEAST_LINE:
         columns.insert(4, "=When")
         for line, drawn in zip(lines, timeline(traces, min(left, _LONGEST_LINE)), strict=True):
             line.insert(4, drawn)
-    return table(columns, lines, room)
+    return table(columns, lines, room, _SPARE_OF_TRACES)
+
+
+def _left(columns: Sequence[str], lines: Sequence[Sequence[str | Text]], room: int) -> int:
+    """The room that is left beside these columns."""
+    widths = (max(len(str(cell)) for cell in (name, *(line[place] for line in lines))) for place, name in enumerate(columns))
+    return room - 3 - sum(width + 3 for width in widths)
 
 
 def timeline(traces: Sequence[dict[str, Any]], width: int) -> Iterator[Text]:

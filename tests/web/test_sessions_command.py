@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from sojourn.cli import main
 from sojourn.commands import showing
@@ -163,3 +165,18 @@ def test_what_follows_tells_news(store: Store, endpoint: str, monkeypatch: pytes
     terminal.wait_for("first name")
     store.sessions({"session_id": "s-1", "Name": "second name", "LastSeen": at(2)[:-6], "Revision": 2, "Version": 2})
     terminal.wait_for("second name")
+
+
+@pytest.mark.parametrize("room", [60, 80, 100, 130, 160])
+def test_a_narrow_terminal_shows_less_but_whole(room: int) -> None:
+    """Ids can be copied and figures read at any width: columns go before they are cut."""
+    cells = ["shop", "chat-0123456789", "A rather long name of a session", "ann@example.com", "active", "2026-01-01 09:30:00", "1 m 12 s"]
+    row: list[str | Text] = [*cells, "12", "12", "120,345", "$0.0042", "0"]
+    columns = ["Project", "=Id", "Name", "User", "+State", "+Start", *showing._NUMBERS]
+    out = io.StringIO()
+    Console(file=out, width=room).print(showing.table(columns, [row], room, showing._SPARE))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= room
+    assert "chat-0123456789" in out.getvalue()
+    assert "$0.0042" in out.getvalue()
+    assert ("2026-01-01 09:30:00" in out.getvalue()) == (room == 160)
