@@ -19,6 +19,7 @@ PAGES = {
     "metrics": f"/sessions/{CHAT}/metrics",
     "trace": f"/traces/{TRACE}",
     "span": f"/traces/{TRACE}?span={'3' * 16}",
+    "messages": f"/traces/{TRACE}/messages",
     "over time": "/over-time?since=2h&bucket=1m",
     "by service": "/over-time?since=2h&group=service",
     "events": "/events",

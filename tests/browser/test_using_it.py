@@ -128,6 +128,16 @@ def test_a_turn_opens_its_waterfall(visit: Visit) -> None:
     assert "other" in turn.locator(".flag").inner_text()
 
 
+def test_a_turn_opens_its_messages(visit: Visit) -> None:
+    """The whole conversation stands where the turn does, with the calls of tools."""
+    window = visit(f"/sessions/{CHAT}")
+    turn = window.locator(f"#t-{TRACE}")
+    turn.locator("summary", has_text="Whole messages").click()
+    turn.locator(".message.m-system").wait_for()
+    assert turn.locator(".m-assistant .part-call b").inner_text() == "find_order"
+    assert window.url.endswith(CHAT)
+
+
 def test_a_waterfall_by_keyboard(visit: Visit) -> None:
     window = visit(f"/traces/{TRACE}")
     window.focus(".span .main")

@@ -19,6 +19,12 @@ HOSTILE: Final = (
 )
 CHAT: Final = "chat-1"
 TRACE: Final = "c0" + "0" * 30
+SAID: Final = {
+    "gen_ai.system_instructions": "Be brief.",
+    "gen_ai.input.messages": '[{"role": "user", "content": "Where is it? <b>Now</b>"}]',
+    "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "thinking", "content": "hm"}, '
+    '{"type": "tool_call", "id": "call_1", "name": "find_order", "arguments": {"order": 81}}]}]',
+}
 BROAD: Final = "b0" + "0" * 30
 SPANS: Final = 10_000
 
@@ -102,7 +108,7 @@ def _spans(trace: str, start: float, end: float) -> list[dict[str, object]]:
     }
     return [
         span_row("1" * 16, trace, start=start, end=end, SpanName="POST /chat", ServiceName="shop"),
-        span_row("2" * 16, trace, "1" * 16, start + 1, start + 4, SpanAttributes={"k": "v"}, **call),
+        span_row("2" * 16, trace, "1" * 16, start + 1, start + 4, SpanAttributes=SAID, Input="Where is it?", **call),
         span_row("3" * 16, trace, "1" * 16, start + 5, start + 9, SpanName="execute_tool find_order", **tool),
     ]
 

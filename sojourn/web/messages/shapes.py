@@ -11,6 +11,7 @@ Message = dict[str, Any]
 
 _MOST: Final = 2_000  # messages of one side of a call, and parts of one message
 _DEEPEST: Final = 4
+_LINE: Final = 100
 _ROLES: Final = {
     "human": "user",
     "ai": "assistant",
@@ -255,8 +256,10 @@ def _plain(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
+    """On one line if that is short."""
     try:
-        return json.dumps(value, ensure_ascii=False, indent=2)
+        line = json.dumps(value, ensure_ascii=False)
+        return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
         return "…"
 
