@@ -20,6 +20,7 @@ MS = 1_000_000
 CALL: dict[str, Any] = {"Kind": "llm", "Model": "gpt-4o", "Provider": "openai", "InputTokens": 120, "OutputTokens": 30}
 SEMANTIC = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}
 TOKENS = {"gen_ai.usage.input_tokens": 120, "gen_ai.usage.output_tokens": 30}
+ADK_ANSWER = json.dumps({"content": ANSWER, "usage_metadata": {"cached_content_token_count": 100, "prompt_token_count": 120}})
 
 # framework → (attributes of one span, what its session shall say, what the span shall say; events, scope)
 TOLD: dict[str, dict[str, Any]] = {
@@ -290,11 +291,12 @@ TOLD: dict[str, dict[str, Any]] = {
             "gen_ai.system": "gcp.vertex.agent",
             "gen_ai.request.model": "gemini-2.5-flash",
             "gcp.vertex.agent.llm_request": PROMPT,
-            "gcp.vertex.agent.llm_response": ANSWER,
+            "gcp.vertex.agent.llm_response": ADK_ANSWER,
         }
         | TOKENS,
         "session": {},
-        "span": CALL | {"Model": "gemini-2.5-flash", "Provider": "gcp.gemini", "Input": PROMPT, "Output": ANSWER},
+        "span": CALL
+        | {"Model": "gemini-2.5-flash", "Provider": "gcp.gemini", "CacheReadTokens": 100, "Input": PROMPT, "Output": ADK_ANSWER},
     },
     "strands": {
         "scope": "strands.telemetry.tracer",
@@ -340,15 +342,18 @@ TOLD: dict[str, dict[str, Any]] = {
     },
     "braintrust": {
         "attributes": SEMANTIC
-        | TOKENS
         | {
+            "braintrust.metrics": json.dumps(
+                {"prompt_tokens": 120, "completion_tokens": 30, "tokens": 150}
+                | {"prompt_cached_tokens": 100, "prompt_cache_creation_tokens": 10, "completion_reasoning_tokens": 20}
+            ),
             "braintrust.metadata": json.dumps({"session_id": "braintrust", **OTHERS}),
             "braintrust.tags": '["beta"]',
             "braintrust.input_json": PROMPT,
             "braintrust.output_json": ANSWER,
         },
         "session": {"Tags": ["beta"], "Metadata": {"n": "7", "thread": "t-1"}},
-        "span": CALL | {"Input": PROMPT, "Output": ANSWER},
+        "span": CALL | {"CacheReadTokens": 100, "CacheWriteTokens": 10, "ReasoningTokens": 20, "Input": PROMPT, "Output": ANSWER},
     },
     "helicone": {
         "attributes": SEMANTIC

@@ -215,6 +215,7 @@ INPUT_TOKENS: list[Entry] = [
     "llm.usage.prompt_tokens",
     *inside("mlflow.chat.tokenUsage", "input_tokens"),
     *inside("langsmith.usage_metadata", "input_tokens"),
+    *inside("braintrust.metrics", "prompt_tokens"),
     "input_tokens",  # Claude Code
     "input_token_count",  # Codex, Gemini CLI
     "stream.usage.inputTokens",  # Mastra
@@ -230,6 +231,7 @@ OUTPUT_TOKENS: list[Entry] = [
     "llm.usage.completion_tokens",
     *inside("mlflow.chat.tokenUsage", "output_tokens"),
     *inside("langsmith.usage_metadata", "output_tokens"),
+    *inside("braintrust.metrics", "completion_tokens"),
     "output_tokens",
     "output_token_count",
     "stream.usage.outputTokens",
@@ -243,6 +245,7 @@ TOTAL_TOKENS: list[Entry] = [
     "ai.usage.totalTokens",
     *inside("mlflow.chat.tokenUsage", "total_tokens"),
     *inside("langsmith.usage_metadata", "total_tokens"),
+    *inside("braintrust.metrics", "tokens"),
     "codex.usage.total_tokens",
     "total_token_count",
 ]
@@ -283,6 +286,8 @@ CACHE_READ: list[Entry] = [
     ),
     *inside("langsmith.usage_metadata", "input_token_details.cache_read"),
     *inside("ai.response.providerMetadata", "openai.cachedPromptTokens"),
+    *inside("braintrust.metrics", "prompt_cached_tokens"),
+    *inside("gcp.vertex.agent.llm_response", "usage_metadata.cached_content_token_count"),  # Google ADK before 2.13
     "cache_read_tokens",  # Claude Code
     "cached_token_count",  # Codex
     "cached_content_token_count",  # Gemini CLI
@@ -302,6 +307,7 @@ CACHE_WRITE: list[Entry] = [
     "gen_ai.usage.details.cache_write_tokens",
     *inside("langfuse.observation.usage_details", "cache_creation_input_tokens", "input_cache_creation"),
     *inside("langsmith.usage_metadata", "input_token_details.cache_creation"),
+    *inside("braintrust.metrics", "prompt_cache_creation_tokens"),
     "cache_creation_tokens",
 ]
 
@@ -324,6 +330,7 @@ REASONING: list[Entry] = [
         "output_tokens_details.reasoning_tokens",
     ),
     *inside("langsmith.usage_metadata", "output_token_details.reasoning"),
+    *inside("braintrust.metrics", "completion_reasoning_tokens"),
     "codex.usage.reasoning_output_tokens",
     "reasoning_token_count",
     "thoughts_token_count",

@@ -122,6 +122,7 @@ INPUT_TOKENS = [
     "llm.usage.prompt_tokens",
     "mlflow.chat.tokenUsage>input_tokens",
     "langsmith.usage_metadata>input_tokens",
+    "braintrust.metrics>prompt_tokens",
     "input_tokens",
     "input_token_count",
     "stream.usage.inputTokens",
@@ -136,6 +137,7 @@ OUTPUT_TOKENS = [
     "llm.usage.completion_tokens",
     "mlflow.chat.tokenUsage>output_tokens",
     "langsmith.usage_metadata>output_tokens",
+    "braintrust.metrics>completion_tokens",
     "output_tokens",
     "output_token_count",
     "stream.usage.outputTokens",
@@ -149,6 +151,7 @@ TOTAL_TOKENS = [
     "ai.usage.totalTokens",
     "mlflow.chat.tokenUsage>total_tokens",
     "langsmith.usage_metadata>total_tokens",
+    "braintrust.metrics>tokens",
     "total_token_count",
 ]
 CACHE_READ = [
@@ -171,6 +174,8 @@ CACHE_READ = [
     "langfuse.observation.usage_details>input_tokens_details>cached_tokens",
     "langsmith.usage_metadata>input_token_details>cache_read",
     "ai.response.providerMetadata>openai>cachedPromptTokens",
+    "braintrust.metrics>prompt_cached_tokens",
+    "gcp.vertex.agent.llm_response>usage_metadata>cached_content_token_count",
     "cache_read_tokens",
     "cached_token_count",
     "cached_content_token_count",
@@ -191,6 +196,7 @@ CACHE_WRITE = [
     "gen_ai.usage.details.cache_write_tokens",
     *[f"langfuse.observation.usage_details>{name}" for name in ("cache_creation_input_tokens", "input_cache_creation")],
     "langsmith.usage_metadata>input_token_details>cache_creation",
+    "braintrust.metrics>prompt_cache_creation_tokens",
     "cache_creation_tokens",
 ]
 REASONING = [
@@ -209,6 +215,7 @@ REASONING = [
     "langfuse.observation.usage_details>output_tokens_details>reasoning_tokens",
     "langfuse.observation.usage_details>output_reasoning_tokens",
     "langsmith.usage_metadata>output_token_details>reasoning",
+    "braintrust.metrics>completion_reasoning_tokens",
     "reasoning_token_count",
     "thoughts_token_count",
 ]
