@@ -45,6 +45,10 @@ FORGET: Final = "forget"
 TraceId, which is '' for the whole session, Before, Version); or, with Version 0, what arrived before and belongs to none. Exporters that
 store nothing for good take no notice of it."""
 
+REPRICE: Final = "reprice"
+"""As FORGET, an order: these spans and log records cost something else now (columns Tenant, TraceId, SpanId, Digest, which is 0 for a span,
+CostPico, CostSource)."""
+
 
 class Clock(Protocol):
     """Where the time comes from: `_native.Clock` in a running collector, a hand-set one in tests."""

@@ -20,15 +20,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="T", help="only sessions that were active since then: 24h or 2026-01-31T09:30:00Z")
     parser.add_argument("--project", help="only sessions of this project")
     parser.add_argument("--check", action="store_true", help="change nothing, only tell differences; exit code 1 if there are any")
+    parser.add_argument("--reprice", action="store_true", help="price all calls again that report no cost, by the prices of today")
     parser.add_argument("--json", action="store_true", help="print the API's lines of JSON as they are")
     parser.add_argument("--endpoint", default=ENDPOINT, metavar="URL", help=f"where the collector's page is (default: {ENDPOINT})")
 
 
 def execute(args: argparse.Namespace) -> int:
-    said: dict[str, object] = {"sessions": args.id, "check": args.check}
+    said: dict[str, object] = {"sessions": args.id, "check": args.check} | ({"reprice": True} if args.reprice else {})
     said |= {name: value for name in ("since", "project") if (value := getattr(args, name)) is not None}
     with answer_of(args.endpoint, "/rebuild", (), "POST", said) as answer:
-        last = _printed(answer) if args.json else _shown(answer, args.check)
+        last = _printed(answer) if args.json else _shown(answer, args.check, args.reprice)
     if "finished" not in last:
         raise SojournError(f"rebuild: {last.get('error', 'the collector stopped in the middle')}")
     return 1 if args.check and last["wrong"] else 0
@@ -49,7 +50,7 @@ def _printed(answer: Any) -> dict[str, Any]:
     return last
 
 
-def _shown(answer: Any, check: bool) -> dict[str, Any]:
+def _shown(answer: Any, check: bool, reprice: bool) -> dict[str, Any]:
     """A bar while it goes on, differences as they are found, and what came of it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -64,7 +65,7 @@ def _shown(answer: Any, check: bool) -> dict[str, Any]:
             elif "total" in last:
                 bar.update(task, completed=last["done"], total=last["total"])
     if "finished" in last:
-        verb = "differ" if check else "were mended"
+        verb = "cost something else now" if reprice else "differ" if check else "were mended"
         print(f"{last['done']:,} sessions folded again, {last['wrong']:,} {verb}")
         for session in last["unsettled"]:
             print(f"left out, because it is changing: {_plain(session['session_id'])}", file=sys.stderr)

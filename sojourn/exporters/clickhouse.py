@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from sojourn import schema
-from sojourn.component import FORGET, Batch, Component, Export, Exporter, Host, Raw
+from sojourn.component import FORGET, REPRICE, Batch, Component, Export, Exporter, Host, Raw
 from sojourn.config.types import Duration, Secret, Url
 from sojourn.errors import ConfigError, Rejected, Unavailable
 from sojourn.storage.inserting import PARTITIONS, settings
@@ -193,6 +193,11 @@ class Inserting:
             from sojourn.storage.forgetting import forget
 
             forget(self.database, attempt.batch.records)
+            return
+        if attempt.batch.table == REPRICE:
+            from sojourn.storage.repricing import reprice
+
+            reprice(self.database, attempt.batch.records)
             return
         table = _TABLES.get(attempt.batch.table)
         if table is None:

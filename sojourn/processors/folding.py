@@ -15,7 +15,7 @@ from sojourn.processors.coming import Came, alone, of_traces, span_facets, toget
 from sojourn.processors.recalling import Recall, Touched
 from sojourn.schema import FLAGS, MEASURES, SESSION_MARKS
 from sojourn.sessions.cells import is_record, told_before
-from sojourn.sessions.columns import replace, settled_costs
+from sojourn.sessions.columns import REPORTED, replace, repriced, settled_costs
 from sojourn.sessions.graves import Grave, marks_of, orders_of
 from sojourn.sessions.groups import Groups
 from sojourn.sessions.logs import Logs
@@ -108,11 +108,21 @@ class Fold:
         """Take in new log records; gives the batch with their costs."""
         return self._take(records, records.column("_trace"), traceless(records))
 
-    def take_stored(self, history: History, traces: Sequence[Trace]) -> None:
-        """Take in all that is stored of these traces, as if it came now."""
+    def take_stored(self, history: History, traces: Sequence[Trace], reprice: bool = False) -> pa.RecordBatch | None:
+        """Take in all that is stored of these traces, as if it came now; gives what costs something else now, if that is asked for."""
         facts, facets = self._recall.read(history, {trace: number for number, trace in enumerate(traces)})
+        orders = self._reprice(facts, traces) if reprice and len(facts) else None
         if len(facts):
             self._came.append(Came(self._recall.keys_of(traces), facts, facets))
+        return orders
+
+    def _reprice(self, facts: Rows, traces: Sequence[Trace]) -> pa.RecordBatch | None:
+        """Price again, in place, all that reports no cost: an order (component.REPRICE) for what costs something else now."""
+        before = facts["cost"].copy()
+        silent = facts["cost_source"] != REPORTED
+        facts["cost"][silent], facts["cost_source"][silent] = -1, 0
+        self._price(facts)
+        return repriced(take(facts, where(facts["cost"] != before)), traces)
 
     def _restore(self) -> None:
         stored = self._recall.restore()
@@ -140,7 +150,7 @@ class Fold:
         facts["flags"] |= flags
         if self._telling.graves:
             records, facts = self._living(records, traces, facts)
-        if self._price(facts, records):
+        if self._price(facts):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
         facets = span_facets(records.column("_facets"), facts)
         tenants = self._telling.tenants.of_traces(records.column("Tenant"), facts, len(traces.dictionary), self._texts)
@@ -205,7 +215,7 @@ class Fold:
         self.buried.clear()
         self._telling.graves.discard()
 
-    def _price(self, facts: Rows, records: pa.RecordBatch) -> bool:
+    def _price(self, facts: Rows) -> bool:
         """Price the model calls that report no cost, in place; tells whether there were any."""
         spent = (facts["input_tokens"] | facts["output_tokens"]) != 0
         which = np.flatnonzero((facts["cost"] < 0) & spent & (facts["model"] != 0))

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from sojourn import _native
-from sojourn.component import Batch, Host
+from sojourn.component import REPRICE, Batch, Host
 from sojourn.schema import FLAGS, MOST_TRACES, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions.names import NAME, Key, keys_of
 from sojourn.sessions.packed import TRACE, column, copy, numbers, view
@@ -85,10 +85,16 @@ def refold(host: Host, request: Refold, memory: Memory, keeping: Callable[[Host,
     keys = [key for key in request.keys if key not in set(request.later)]
     if not keys:
         return []
-    found = _again(host, request, keys, tables[SESSION_TRACE_ROWS.name], now, lambda own: keeping(own, keys), memory.telling)
+    found, orders = _again(host, request, keys, tables[SESSION_TRACE_ROWS.name], now, lambda own: keeping(own, keys), memory.telling)
     asleep = memory.asleep(tables[SESSION_ROWS.name])
     request.differences = [each for name in PARTS for each in differences(name, tables[name], found[name], asleep)]
-    return [] if request.check or not request.differences else _mended(request, tables, found, memory, now)
+    if request.check:
+        return []
+    batches = _mended(request, tables, found, memory, now) if request.differences else []
+    if orders is None:
+        return batches
+    memory.telling.folding.forget(list(dict.fromkeys(zip(*(orders.column(n).to_pylist() for n in ("Tenant", "TraceId")), strict=True))))
+    return [Batch(REPRICE, orders), *batches]
 
 
 def _stored(history: History, request: Refold, memory: Memory, now: int) -> Tables:
@@ -114,8 +120,9 @@ def _stored(history: History, request: Refold, memory: Memory, now: int) -> Tabl
 
 def _again(
     host: Host, request: Refold, keys: list[Key], stored: pa.Table, now: int, keeping: Callable[[Host], Any], known: Telling
-) -> dict[str, Found]:
-    """Fold the sessions as they are `now`, by processors that know nothing but the stored spans: what each table should hold.
+) -> tuple[dict[str, Found], pa.RecordBatch | None]:
+    """Fold the sessions as they are `now`, by processors that know nothing but the stored spans: what each table should hold, and what
+    costs something else now, if that is asked for.
 
     Who tells calls in records is found out on the way, as it is live: a trace is folded again when it was folded with something else in
     mind. `stored` are the sessions' trace rows.
@@ -126,7 +133,7 @@ def _again(
     telling.missing, telling.tenants, telling.graves = known.missing, known.tenants, known.graves
     own = replace(host, clock=Still(now), texts=_native.Texts(TEXTS), history=None, telling=telling)
     fold = known.folding.afresh(own)
-    fold.take_stored(host.history, _traces_of(host.history, request, keys, stored))
+    orders = fold.take_stored(host.history, _traces_of(host.history, request, keys, stored), request.reprice)
     arrived, traces, derived = _arrivals(stored), [], []
     batch = fold.settle()
     for _ in range(PASSES):
@@ -141,7 +148,7 @@ def _again(
         lifecycle.committed()
         batch = fold.due()
     parts = {name: [batch.records for batch in derived if batch.table == name] for name in PARTS}
-    return {name: _found(batches, set(keys)) for name, batches in (parts | {SESSION_TRACE_ROWS.name: traces}).items()}
+    return {name: _found(batches, set(keys)) for name, batches in (parts | {SESSION_TRACE_ROWS.name: traces}).items()}, orders
 
 
 def _traces_of(history: History, request: Refold, keys: list[Key], stored: pa.Table) -> list[Trace]:

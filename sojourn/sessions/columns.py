@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from sojourn.schema import FLAGS
 from sojourn.sessions.packed import Rows
 
 TOKEN_COLUMNS = {
@@ -16,6 +18,9 @@ TOKEN_COLUMNS = {
     "CacheWriteTokens": "cache_write",
     "ReasoningTokens": "reasoning",
 }
+
+REPORTED: Final = 1
+"""CostSource of what the producer reported."""
 
 
 def replace(records: pa.RecordBatch, new: dict[str, pa.Array]) -> pa.RecordBatch:
@@ -34,6 +39,22 @@ def settled_costs(facts: Rows) -> dict[str, pa.Array]:
         "CostPico": pa.array(np.ascontiguousarray(facts["cost"])),
         "CostSource": pa.array(np.ascontiguousarray(facts["cost_source"])),
     }
+
+
+def repriced(facts: Rows, traces: Sequence[tuple[str, str]]) -> pa.RecordBatch | None:
+    """What these spans and records cost now, as `component.REPRICE` wants it; `trace` of a row is the place of its (tenant, id)."""
+    if not len(facts):
+        return None
+    tenants, ids = zip(*(traces[number] for number in facts["trace"].tolist()), strict=True)
+    record = (facts["flags"] & FLAGS["record"]) != 0
+    columns = {
+        "Tenant": pa.array(tenants, pa.string()),
+        "TraceId": pa.array(ids, pa.string()),
+        "SpanId": pa.array([f"{span:016x}" for span in facts["span"].tolist()], pa.string()),
+        "Digest": pa.array(np.where(record, facts["span"], np.uint64(0)).astype(np.uint64)),
+        **settled_costs(facts),
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
 def settled_providers(facts: Rows, texts: Any) -> pa.Array:

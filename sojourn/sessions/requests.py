@@ -45,6 +45,8 @@ class Refold:
     """Only compare."""
     thorough: bool = True
     """Look for spans that name these sessions but are in no row of theirs."""
+    reprice: bool = False
+    """Price all calls anew that report no cost, by the prices of today's configuration."""
     later: list[Key] = field(default_factory=list)
     """The answer: sessions that are about to change anyway, so nothing can be said of them now."""
     differences: list[Difference] = field(default_factory=list)

@@ -136,7 +136,7 @@ def _paths() -> Json:
 def _changes() -> Json:
     """What changes something. With authentication it needs the scopes that are named."""
     named = {"type": "object", "properties": {"name": _TEXT | {"maxLength": changing.LONGEST_NAME}}, "required": ["name"]}
-    wanted = {"sessions": _TEXTS, "since": _TEXT, "project": _TEXT, "check": {"type": "boolean"}}
+    wanted = {"sessions": _TEXTS, "since": _TEXT, "project": _TEXT, "check": {"type": "boolean"}, "reprice": {"type": "boolean"}}
     found = {"description": "the session as it is now", "content": _json({"type": "object", "properties": _of_session()})}
     gone = {"description": "it is gone, and what comes late of it goes too"}
     lines = {"description": "lines of JSON while it goes on", "content": {"application/x-ndjson": {}}}

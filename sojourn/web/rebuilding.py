@@ -31,6 +31,7 @@ _DIFFERENCES: Final = 1_000
 class _Progress:
     total: int
     check: bool
+    reprice: bool
     done: int = 0
     wrong: int = 0
     told: int = 0
@@ -42,17 +43,18 @@ class _Progress:
 
 def rebuild(reading: Reading, ask: Ask, values: Mapping[str, Any], now: int) -> Iterator[bytes]:
     """Lines of JSON: progress, differences, and at the end one with `finished`. Raises BadParameter before the first."""
-    check = values.get("check", False)
-    if not isinstance(check, bool):
-        raise BadParameter("check: is neither true nor false")
+    asked = {name: values.get(name, False) for name in ("check", "reprice")}
+    for name, value in asked.items():
+        if not isinstance(value, bool):
+            raise BadParameter(f"{name}: is neither true nor false")
     sessions = _sessions(reading, values, now)
-    return _steps(ask, sessions, check)
+    return _steps(ask, sessions, asked["check"], asked["reprice"])
 
 
 def _sessions(reading: Reading, values: Mapping[str, Any], now: int) -> list[tuple[Key, int]]:
     """The sessions that are meant, with their number of traces."""
-    if unknown := sorted(values.keys() - {"sessions", "since", "check", "project"}):
-        raise BadParameter(f"{unknown[0][:80]}: is not known here: use sessions, since, project and check")
+    if unknown := sorted(values.keys() - {"sessions", "since", "check", "project", "reprice"}):
+        raise BadParameter(f"{unknown[0][:80]}: is not known here: use sessions, since, project, check and reprice")
     given: set[str] = set()
     bound: dict[str, object] = {}
     for name, kind in (("since", str), ("project", str), ("sessions", list)):
@@ -74,8 +76,8 @@ def _sessions(reading: Reading, values: Mapping[str, Any], now: int) -> list[tup
     return [((reading.tenant, row["project"], row["session_id"]), row["traces"]) for row in rows]
 
 
-def _steps(ask: Ask, sessions: Sequence[tuple[Key, int]], check: bool) -> Iterator[bytes]:
-    progress = _Progress(len(sessions), check)
+def _steps(ask: Ask, sessions: Sequence[tuple[Key, int]], check: bool, reprice: bool) -> Iterator[bytes]:
+    progress = _Progress(len(sessions), check, reprice)
     traces = dict(sessions)
     yield progress.line()
     todo: list[Key] = list(traces)
@@ -107,7 +109,7 @@ def _portions(keys: Sequence[Key], traces: Mapping[Key, int]) -> Iterator[list[K
 
 
 def _step(ask: Ask, progress: _Progress, keys: list[Key]) -> Iterator[bytes]:
-    request = Refold(keys, progress.check)
+    request = Refold(keys, progress.check, reprice=progress.reprice)
     ask(request, _PATIENCE)
     progress.later += request.later
     progress.done += len(keys) - len(request.later)

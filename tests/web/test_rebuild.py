@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from sojourn.cli import main
 from sojourn.testing import Collector, at, run, span
+from tests.signals.telling import log, requests
 
 
 def rebuild(collector: Collector, **said: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -132,6 +134,48 @@ def test_what_a_rebuild_finds_may_be_an_alert(now: str) -> None:
             assert [tuple(row.values()) for row in collector.query(told)] == [("any", 1), ("wordy", 1)]
             assert [row["Alerts"] for row in collector.sessions()] == [["any", "wordy"]]
             assert rebuild(collector)[0]["wrong"] == 0
+
+
+PRICES = "openai:\n  gpt-4o: {input: %d, output: 10}\n  '*': {input: 1, output: 1}\n"
+
+
+@pytest.mark.parametrize("memory", ["1KiB", "64MiB"])
+def test_new_prices_count_when_a_rebuild_is_told_so(tmp_path: Path, memory: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """And then for stored spans and records too, so that all later rebuilds find the same; what was reported stays."""
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(PRICES % 1)
+    settings = [f"processors.aggregate.prices={prices}", f"exporters.clickhouse.database=prices_{uuid.uuid4().hex[:8]}"]
+    settings += [f"processors.{name}.memory={memory}" for name in ("aggregate", "lifecycle")]
+    used = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "gen_ai.request.model": "gpt-4o"}
+    used |= {"gen_ai.provider.name": "openai", "gen_ai.operation.name": "chat"}
+    told = log("gen_ai.client.inference.operation.details", "09:06", "logs", service="other", attributes=used)
+
+    def costs(collector: Collector) -> list[tuple[Any, ...]]:
+        sql = "SELECT SessionId, toString(Cost) AS Cost, CostSource FROM sessions ORDER BY SessionId"
+        return [tuple(row.values()) for row in collector.query(sql)]
+
+    with run(now="09:10", settings=settings) as collector:
+        collector.send(
+            span("one", session="s", start=at("09:05"), attributes=used), chat("09:05", "said", attributes={"gen_ai.usage.cost": 5})
+        )
+        collector.send(span("two", session="s", start=at("09:06"), attributes=used | {"gen_ai.request.model": "gpt-4o-mini"}))
+        for signal, body in requests([told]):
+            collector.send(body, signal=signal)
+        assert costs(collector) == [("logs", "0.0003", "computed"), ("s", "0.00042", "computed"), ("said", "5", "reported")]
+    prices.write_text(PRICES % 2)
+    with run(now="09:10", settings=settings) as collector:
+        assert rebuild(collector, check=True)[0]["wrong"] == 0
+        assert rebuild(collector, check=True, reprice=True)[0]["wrong"] == 2
+        assert costs(collector)[0] == ("logs", "0.0003", "computed")
+        assert main(["rebuild", "--reprice", "--endpoint", f"http://{collector.endpoints['web']}"]) == 0
+        assert "3 sessions folded again, 2 cost something else now" in capfd.readouterr().out
+        assert costs(collector) == [("logs", "0.0004", "computed"), ("s", "0.00052", "computed"), ("said", "5", "reported")]
+        assert rebuild(collector, check=True, reprice=True)[0]["wrong"] == rebuild(collector, check=True)[0]["wrong"] == 0
+        assert drift(collector) == 0
+        spans = collector.query("SELECT SpanName, toString(Cost) AS Cost FROM spans WHERE SessionId = 's' ORDER BY SpanName")
+        assert [tuple(row.values()) for row in spans] == [("one", "0.0004"), ("two", "0.00012")]
+        collector.send(span("three", session="s", start=at("09:07"), attributes=used))
+        assert costs(collector)[1] == ("s", "0.00092", "computed")
 
 
 def test_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
