@@ -319,6 +319,9 @@ def _is_embedded(id_: str, exporter: Node) -> bool:
 @cache
 def directory() -> Path:
     """The data directory of this process' collectors: a process can have only one embedded database open."""
+    from sojourn.storage import embedded
+
+    embedded.synced = False
     path = Path(tempfile.mkdtemp(prefix="sojourn-test-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path

@@ -74,6 +74,13 @@ def test_a_configuration_in_the_working_directory_is_not_read(tmp_path: Path) ->
     assert told == "[{'value': '33554432'}]\n"
 
 
+def test_an_insert_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
+    """The write-ahead log lets go of what is stored: a machine that loses its power must not take it along."""
+    asked = "SELECT name FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory') AND value = '1'"
+    told = child(tmp_path / "db", f'migrate.apply(database); print(len(database.rows("{asked}")))').communicate(timeout=60)[0]
+    assert told == "2\n"
+
+
 @pytest.mark.parametrize(
     "sql",
     [
