@@ -72,9 +72,10 @@ class Service:
 def filled(database: Database, sessions: int) -> None:
     migrate.apply(database)
     client = database.client()
-    many, *others = STATEMENTS
+    many, traces, *others = STATEMENTS
     for first in range(0, sessions, 50_000):
-        client.command(many, parameters={"first": first, "count": min(50_000, sessions - first)})
+        for statement in (many, traces):
+            client.command(statement, parameters={"first": first, "count": min(50_000, sessions - first)})
     for statement in filter(str.strip, others):
         client.command(statement)
     calm = 0

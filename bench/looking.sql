@@ -1,7 +1,7 @@
 -- What bench/looking.py looks at: sessions {first} to {first} + {count}, one every three seconds backwards from now.
 INSERT INTO session_rows
     (Project, SessionId, Name, NameSource, UserId, State, Segments, Start, End, WallNs, ActiveNs, Traces, Turns, Spans, Errors, LlmCalls,
-     InputTokens, OutputTokens, CostPico, CostSources, Services, Models, Tags, Status, Metadata, Search, Revision, LastSeen, Version, Collector)
+     InputTokens, OutputTokens, CostPico, CostSources, Services, Models, Tags, Status, Metadata, Search, Revision, LastSeen, Version, Collector, FirstTrace, LastTrace)
 SELECT
     ['shop', 'support', ''][number % 3 + 1], concat('session-', toString(cityHash64(number))) AS id,
     concat('About ', ['parcels', 'jackets', 'boots', 'refunds', 'tents'][number % 5 + 1], ' ', toString(number)) AS name, 'explicit',
@@ -12,7 +12,16 @@ SELECT
     toInt64(cityHash64(number, 4) % 5000000000000), 2, [['chat', 'search', 'agent'][number % 3 + 1]],
     [['gpt-5', 'claude-sonnet-4-5'][number % 2 + 1]], ['web'], if(number % 17 = 0, 'error', 'ok'),
     map('plan', ['gold', 'silver'][number % 2 + 1], 'order', toString(number)),
-    concat(id, '\n', lower(name), '\n', user, '\nplan=', ['gold', 'silver'][number % 2 + 1], '\norder=', toString(number)), 1, end, number + 1, 'bench'
+    concat(id, '\n', lower(name), '\n', user, '\nplan=', ['gold', 'silver'][number % 2 + 1], '\norder=', toString(number)), 1, end, number + 1, 'bench',
+    lower(hex(sipHash128(number, 1))), lower(hex(sipHash128(number, 2)))
+FROM numbers({first:UInt64}, {count:UInt64});
+
+-- The first and the last trace of each, with what was asked and answered.
+INSERT INTO session_trace_rows (Project, SessionId, TraceId, Name, Start, End, Turn, Status, Spans, CostPico, Input, Output, Version, Collector)
+SELECT
+    ['shop', 'support', ''][number % 3 + 1], concat('session-', toString(cityHash64(number))), lower(hex(sipHash128(number, arrayJoin([1, 2])))), 'turn',
+    now64(9) - toIntervalSecond(number * 3), now64(9) - toIntervalSecond(number * 3 - 2), 1, 'ok', 10, 1000000,
+    concat('Where is order ', toString(number), '? It should have been here on Friday.'), concat('Parcel ', toString(number), ' arrives tomorrow.'), 1, 'bench'
 FROM numbers({first:UInt64}, {count:UInt64});
 
 -- One session of 1000 traces, each of ten spans.

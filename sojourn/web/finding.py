@@ -47,7 +47,16 @@ def _seen(reading: Reading, question: Question, looked: int) -> list[Row]:
 
 def _named(reading: Reading, question: Question, keys: Sequence[Key]) -> list[Row]:
     """Of these sessions those that stand in the list, whole, in its order."""
-    return reading.rows("sessions", question.given, tenant=reading.tenant, keys=keys, **question.bound)
+    rows = reading.rows("sessions", question.given, tenant=reading.tenant, keys=keys, **question.bound)
+    traces = sorted({(*_key(row), trace) for row in rows for trace in (row["first_trace"], row["last_trace"]) if trace})
+    texts = reading.rows("session_texts", tenant=reading.tenant, keys=traces) if traces else []
+    said = {(row["project"], row["session_id"], row["trace_id"]): (row["input"], row["output"]) for row in texts}
+    for row in rows:
+        first, last = row.pop("first_trace"), row.pop("last_trace")
+        prompt, answer = row.pop("first_prompt"), row.pop("last_answer")
+        row["first_input"] = said.get((*_key(row), first), ("", ""))[0] if first else prompt
+        row["last_output"] = said.get((*_key(row), last), ("", ""))[1] if last else answer
+    return rows
 
 
 def _places(reading: Reading, question: Question, keys: Sequence[Key] = ()) -> list[Row]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sojourn.web import finding, parameters
-from tests.web.conftest import Store, fresh_database, page, stored
+from tests.web.conftest import Store, fresh_database, page, stored, trace_row
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -263,3 +263,22 @@ def test_only_the_newest_versions_stand_in_the_list(
         found.append(listed)
     assert found[0] == found[1] == found[2]
     assert len(set(found[0])) == 15
+
+
+def test_the_list_tells_of_a_session_what_its_page_does(store: Store, web: httpx.Client) -> None:
+    """Every value, also what was asked first and answered last: in traces, or in log records."""
+    first, last = "a" * 32, "b" * 32
+    store.sessions({"session_id": "s", "Project": "p", "FirstTrace": first, "LastTrace": last, "CostPico": 5, "Metadata": {"k": "v"}})
+    store.sessions({"session_id": "told", "FirstPrompt": "mend it", "LastAnswer": "done"}, {"session_id": "gone", "FirstTrace": "c" * 32})
+    columns = {"Project": "p", "Input": "where?", "Output": "here"}
+    store.insert("session_trace_rows", trace_row(first, "s", **columns | {"Input": "old"}), trace_row(last, "s", **columns))
+    store.insert("session_trace_rows", trace_row(first, "s", Version=2, **columns), trace_row("c" * 32, "gone", Deleted=1, Input="x"))
+    listed = {row["session_id"]: row for row in web.get("/sessions.json").json()["sessions"]}
+    for identity, row in listed.items():
+        project = {"project": row["project"]} if row["project"] else {}
+        assert web.get(f"/sessions/{identity}.json", params=project).json()["session"] == row
+    assert [(listed[one]["first_input"], listed[one]["last_output"]) for one in ("s", "told", "gone")] == [
+        ("where?", "here"),
+        ("mend it", "done"),
+        ("", ""),
+    ]

@@ -1,6 +1,7 @@
--- Sessions that are named by `keys`, as they are now, whole, of them those that are asked for, in the order of the list. A line that ends in
+-- Sessions that are named by `keys`, as they are now, whole, of them those that are asked for, in the order of the list; without what
+-- was asked first and answered last (session_texts.sql): looking each up in the dictionary of previews costs most of this. A line that ends in
 -- `-- if NAME` stands only where NAME is asked for.
-SELECT * EXCEPT (Search, CostPico, KnownPico, Version, Deleted), {sort:Identifier} AS Value
+SELECT * EXCEPT (FirstInput, LastOutput, Search, CostPico, KnownPico, Version, Deleted), {sort:Identifier} AS Value
 FROM
 (
     SELECT *

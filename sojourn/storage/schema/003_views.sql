@@ -32,6 +32,7 @@ SELECT
     r.Tenant AS Tenant, r.Project AS Project, r.SessionId AS SessionId,
 $part(session_figures),
     arraySort(CAST(r.Alerts, 'Array(String)')) AS Alerts,
+    r.FirstTrace AS FirstTrace, r.LastTrace AS LastTrace, r.FirstPrompt AS FirstPrompt, r.LastAnswer AS LastAnswer,
     r.Search AS Search, r.CostPico AS CostPico, nullIf(r.CostPico, toInt64(-1)) AS KnownPico, r.Version AS Version, r.Deleted AS Deleted
 FROM $database.session_rows AS r;
 
