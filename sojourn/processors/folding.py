@@ -340,6 +340,9 @@ class Fold:
     def afresh(self, host: Host) -> Fold:
         return Fold(host, self._prices, AMPLE, self._measures)
 
+    def wake(self) -> None:
+        self._restore()
+
     def next_version(self) -> int:
         self._restore()
         return self._versions.next(self._clock.now())

@@ -80,6 +80,7 @@ class _Settle:
         from sojourn.sessions.settle import ADDITIVE_SCOPES, Providers
 
         assert host.texts is not None
+        self._telling = host.telling
         self._providers = Providers(host.texts)
         self._texts = host.texts
         self._scopes = hashes(host.texts, pa.array(ADDITIVE_SCOPES))
@@ -94,7 +95,27 @@ class _Settle:
             return (Batch(batch.table, self._spans(batch.records)),)
         if batch.table == "otel_logs":
             return (Batch(batch.table, self._records(batch.records)),)
-        return (batch,)
+        return (Batch(batch.table, self._living(batch.records)),) if self._telling is not None and len(batch.records) else (batch,)
+
+    def _living(self, points: Any) -> Any:
+        """Without the metric points of sessions that were deleted after them: they are not stored again."""
+        folding, graves = self._telling.folding, self._telling.graves
+        if folding is not None:
+            folding.wake()  # what was deleted in an earlier life
+        if not graves:
+            return points
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from sojourn.sessions.names import NAME
+        from sojourn.sessions.packed import hashes
+
+        ids = pc.binary_join_element_wise(*(points.column(name).cast(pa.string()) for name in NAME), "\0")
+        since = np.where(pc.equal(points.column("SessionId").cast(pa.string()), ""), 0, graves.since(hashes(self._texts, ids)))
+        times = (np.asarray(points.column(name).cast(pa.int64())) for name in ("TimeUnix", "Arrival"))
+        late = np.logical_or(*(time < since for time in times))
+        return points.filter(pa.array(~late)) if late.any() else points
 
     def _spans(self, records: Any) -> Any:
         import numpy as np

@@ -47,6 +47,9 @@ class Folding(Protocol):
     def afresh(self, host: Any) -> Any:
         """A fold of the same settings that knows nothing, on another host."""
 
+    def wake(self) -> None:
+        """Know what the database knows, if that is not so yet."""
+
     def next_version(self) -> int:
         """A version for trace rows, greater than all that were told."""
 

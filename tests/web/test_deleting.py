@@ -12,7 +12,7 @@ import pytest
 from sojourn.cli import main
 from sojourn.schema import TABLES
 from sojourn.testing import Collector, at, run, span
-from tests.signals.telling import log, requests
+from tests.signals.telling import Point, log, requests
 from tests.web.test_changing import page
 from tests.web.test_rebuild import rebuild
 
@@ -126,6 +126,31 @@ def test_records_and_points_go_with_their_session(collector: Collector, api: htt
     collector.send(requests([log("thing", "09:15", "s")])[0][1], signal="logs")
     rows = {row["SessionId"]: (row["LogRecords"], row["Traces"]) for row in collector.sessions()}
     assert rows == {"s": (1, 0), "other": (1, 1)}
+
+
+def test_late_points_of_it_are_not_stored() -> None:
+    """Also after a restart, before anything else came; later ones are of the new session with that id."""
+    settings = [f"exporters.clickhouse.database=points_{uuid.uuid4().hex[:8]}"]
+
+    def send(collector: Collector, session: str, time: str) -> None:
+        point = Point("tokens", at(time), 5, {"session.id": session})
+        for signal, body in requests([point]):
+            collector.send(body, signal=signal)
+
+    with run(settings=settings, now="09:10") as collector, page(collector) as api:
+        collector.send(chat("09:05"))
+        send(collector, "s", "09:05")
+        send(collector, "other", "09:05")
+        collector.settle()
+        delete(api)
+        assert left(collector) == {"otel_metrics_sum": 1}
+        send(collector, "s", "09:06")
+        assert left(collector) == {"otel_metrics_sum": 1}
+    with run(settings=settings, now="09:20") as collector:
+        send(collector, "s", "09:07")
+        send(collector, "s", "09:15")
+        sessions = collector.query("SELECT SessionId, TimeUnix > '2026-01-05 09:10:00' AS later FROM otel_metrics_sum ORDER BY SessionId")
+        assert [tuple(row.values()) for row in sessions] == [("other", 0), ("s", 1)]
 
 
 def test_a_trace_of_another_session_stays_where_only_a_record_was_of_the_deleted_one(collector: Collector, api: httpx.Client) -> None:
