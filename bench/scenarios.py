@@ -16,6 +16,8 @@ class Scenario:
     protocol: str = "grpc"
     rate: int = 0
     """Spans, records or points a second, 0 = as fast as it goes."""
+    half: bool = False
+    """At half the rate that the warm-up reached, as fast as it goes."""
     seconds: float = 6
     cores: str = "1"
     delay: str = "0s"
@@ -23,7 +25,7 @@ class Scenario:
     stored: str = "otel_traces"
     """Table of the sink whose rows are the delivered spans, records or points (* for several); '' for the embedded database."""
     synced: bool = False
-    """Whether to measure what a sync of the disk takes, beside it."""
+    """Whether to measure what a sync of the disk takes, before and after it."""
     peer: bool = False
     """Whether the Go collector answers the same question."""
     load: bool = True
@@ -39,9 +41,10 @@ SCENARIOS = (
     Scenario("durable", "the same as the first, answered from the write-ahead log", "durable", promises={"cpu": ("≤", 2.5)}),
     Scenario(
         "durable-paced",
-        "the same at a steady 50 000 spans/s: how long senders wait",
+        "the same at half the load that it can take: how long senders wait",
         "durable",
-        rate=50_000,
+        half=True,
+        seconds=10,
         synced=True,
         promises={"over_sync": ("≤", 5)},
     ),
