@@ -52,7 +52,7 @@ def test_the_main_workload_has_the_promised_shape(payloads: ModuleType) -> None:
 
 @pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda file: file.name)
 def test_every_measured_configuration_is_valid(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, name in enumerate(("GRPC", "HTTP", "CLICKHOUSE", "OTLP_SINK", "METRICS", "EMBEDDED"), 14000):
+    for number, name in enumerate(("GRPC", "HTTP", "CLICKHOUSE", "OTLP_SINK", "METRICS", "EMBEDDED", "WEB"), 14000):
         monkeypatch.setenv(f"BENCH_{name}", str(number))
     monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "data"))
     assert main(["validate", "--config", str(file)]) == 0
