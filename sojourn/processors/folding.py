@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 
 AMPLE = 1 << 40
 """Bytes of a shelf from which nothing goes."""
-LARGE = 10_000
-"""A trace with more known spans than this is folded at most once per tick, or a trace that grows by single spans would cost its square."""
+LARGE = 1_000
+"""A trace with more known spans than this is folded at most once per tick, or a trace that grows by single spans would cost its square:
+until then its fold costs less than the rest of a group does."""
 
 
 @dataclass(slots=True)
