@@ -53,6 +53,7 @@ def wanted(address: str) -> Iterator[tuple[str, str, tuple[int, int], str]]:
     yield "session", f"/sessions/{chat['session_id']}{project}", WIDE, "light"
     yield "session-dark", f"/sessions/{agent['session_id']}", WIDE, "dark"
     yield "trace", f"/traces/{trace}?span={span}", WIDE, "light"
+    yield "messages", f"/traces/{trace}/messages", WIDE, "light"
     yield "over-time", "/over-time?since=1h&group=service", WIDE, "dark"
     yield "phone", "/sessions", PHONE, "light"
 

@@ -68,7 +68,8 @@ def _by_trace(steps: Iterable[Row]) -> dict[str, list[Row]]:
 
 def _totals(row: Row) -> list[tuple[str, str, str]]:
     """(what, how much, more about it)."""
-    turns = f"{wording.duration(row['turn_p50_ns'])} median, {wording.duration(row['turn_p95_ns'])} p95" if row["turns"] else ""
+    middle, most = (wording.duration(row[name]).replace(" ", "\N{NO-BREAK SPACE}") for name in ("turn_p50_ns", "turn_p95_ns"))
+    turns = f"{middle} median, {most}\N{NO-BREAK SPACE}p95" if row["turns"] else ""
     calls = [wording.count(row["tool_calls"], "tool call")]
     if row["embedding_calls"]:
         calls.append(wording.count(row["embedding_calls"], "embedding"))
