@@ -79,7 +79,7 @@ class Collector:
         with (self.folder / "said").open("ab") as said:
             self.process = subprocess.Popen([sys.executable, "-m", "sojourn.cli", *words], stderr=said, stdout=said)
 
-    def listens(self, timeout: float = 60.0) -> None:
+    def listens(self, timeout: float = 120.0) -> None:
         """Wait until it takes requests."""
         self._until(lambda: socket.create_connection(("127.0.0.1", self.port), 1).close() or True, timeout, "listen")
 
