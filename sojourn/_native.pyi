@@ -315,6 +315,16 @@ def redact(plan: str, signal: str, body: builtins.bytes) -> builtins.bytes:
     that is wrong, and for bytes that are no request.
     """
 
+def sift(
+    signal: str, body: builtins.bytes, fates: Sequence[builtins.bytes], next: Sequence[int], wanted: int
+) -> tuple[builtins.bytes, list[int]]:
+    """A serialised request with those of its items alone whose fate is `wanted`, byte for byte, and empty if there are none.
+
+    `fates` has a byte for every row of a group, by table (spans; records; points in the order of `schema.OTEL_METRICS`), and `next` the
+    row of the request's first item in each; given back is that of the next request. ValueError for bytes that were not decoded into these
+    rows.
+    """
+
 def searchable(ids: _ArrowArray, names: _ArrowArray, users: _ArrowArray, metadata: _ArrowArray) -> _ArrowArray:
     """What each session is found by, in lower case: its id, name and user (utf8), a line each, then `key=value` of its metadata
     (map<dictionary<int32, utf8>, utf8>), a line each. A null is empty."""

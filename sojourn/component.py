@@ -72,7 +72,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Requests as they came, for exporters that forward them: serialised OTLP `Export…ServiceRequest` messages of one signal."""
+    """Requests for exporters that send them on: serialised OTLP `Export…ServiceRequest` messages of one signal, as they came, but for what
+    processors dropped or changed."""
 
     signal: str  # traces | logs | metrics
     requests: tuple[bytes, ...]

@@ -119,7 +119,15 @@ MAY_IMPORT = {
     "processors": ("sojourn.processors", "sojourn.sessions", "sojourn.storage", "sojourn.config.types"),
     "exporters": ("sojourn.exporters", "sojourn.storage", "sojourn.config.types"),
     "receivers": ("sojourn.receivers", "sojourn.config.types", "sojourn.extensions.guards", "sojourn.extensions.watching"),
-    "collector": ("sojourn.collector", "sojourn.config", "sojourn.sessions", "sojourn.storage", "sojourn.extensions.plain_http"),
+    "wire": ("sojourn.wire",),
+    "collector": (
+        "sojourn.collector",
+        "sojourn.config",
+        "sojourn.sessions",
+        "sojourn.storage",
+        "sojourn.wire",
+        "sojourn.extensions.plain_http",
+    ),
 }
 
 

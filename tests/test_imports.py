@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "sojourn"
 LAYERS = (
     {"errors", "schema", "_native", "config.types"},
     {"component"},
-    {"sessions", "storage"},
+    {"sessions", "storage", "wire"},
     {"receivers", "processors", "exporters", "extensions"},
     {"config"},
     {"collector"},

@@ -28,6 +28,7 @@ pub mod refusal;
 pub mod schema;
 pub mod server;
 pub mod shelf;
+pub mod sift;
 mod signal;
 pub mod slots;
 mod sources;

@@ -164,6 +164,17 @@ impl<'a> Request<'a, '_> {
     }
 }
 
+/// The kind of the points of a metric: the number of its table, and its field. None if it has none.
+pub fn kind(message: &[u8]) -> Result<Option<(usize, u32)>, Broken> {
+    let data = fields(message)?.data;
+    Ok(data.map(|data| (data.kind as usize, data.kind.field())))
+}
+
+/// Whether the points of some kind are in this field of a metric.
+pub fn is_kind(field: u32) -> bool {
+    Kind::of(field).is_some()
+}
+
 /// Of the kinds of points the last one counts, as for every `oneof`; messages of one kind are merged.
 fn fields(message: &[u8]) -> Result<Metric<'_>, Broken> {
     let mut metric = Metric::default();

@@ -15,6 +15,7 @@ mod redact;
 mod search;
 mod server;
 mod shelf;
+mod sift;
 mod slots;
 mod texts;
 mod trees;
@@ -42,6 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(slots::pick_names, module)?)?;
     module.add_function(wrap_pyfunction!(redact::redact, module)?)?;
     module.add_function(wrap_pyfunction!(search::searchable, module)?)?;
+    module.add_function(wrap_pyfunction!(sift::sift, module)?)?;
     module.add_function(wrap_pyfunction!(texts::digest, module)?)?;
     module.add_function(wrap_pyfunction!(trees::arrange, module)?)?;
     module.add_function(wrap_pyfunction!(trees::only_below, module)?)?;

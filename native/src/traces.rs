@@ -282,6 +282,21 @@ fn status<'a>(span: &mut Span<'a>, message: &'a [u8]) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Whether decoding makes a row of this span, and does not reject it.
+pub fn is_row(message: &[u8]) -> Result<bool, Broken> {
+    let mut span = Span::default();
+    let mut fields = Fields::of(message);
+    while let Some((number, value)) = fields.take()? {
+        match number {
+            1 => span.trace = value.bytes()?,
+            2 => span.id = value.bytes()?,
+            4 => span.parent = value.bytes()?,
+            _ => {}
+        }
+    }
+    Ok(ids(&span).is_some())
+}
+
 /// Trace, span and parent id (0 for a root), if they are valid.
 fn ids(span: &Span<'_>) -> Option<([u8; 16], u64, u64)> {
     let trace: [u8; 16] = span.trace.try_into().ok()?;

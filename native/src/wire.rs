@@ -109,6 +109,11 @@ impl<'a> Fields<'a> {
         self.rest.is_empty()
     }
 
+    /// How many bytes have not been read.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next field's number and value, None at the end of the message.
     #[inline(always)] // called, it costs twice as much
     pub fn take(&mut self) -> Result<Option<(u32, Value<'a>)>, Broken> {

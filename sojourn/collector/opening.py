@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sojourn import _native
     from sojourn.collector.service import Service
     from sojourn.storage.history import History
+    from sojourn.wire.lifting import Lifting
 
 TEXTS: Final = 64 << 20
 """Bytes of texts that a lane remembers: names, models, users, previews of recent traces."""
@@ -41,6 +42,7 @@ class Opening:
         self._exporters = {id_: description.exporters[id_] for id_ in exporters}
         self._processors = list(dict.fromkeys(id_ for pipeline in self._pipelines.values() for id_ in pipeline.processors))
         self._raw = any(exporter.raw for exporter in self._exporters.values())
+        self._lifting = {id_: self._lifts(pipeline.processors) for id_, pipeline in self._pipelines.items()}
         looking = any(description.type_of("processors", id_) != "redact" for id_ in self._processors)  # redact works on requests
         self.decode = looking or any(not exporter.raw for exporter in self._exporters.values())
         if self.decode:
@@ -58,7 +60,8 @@ class Opening:
         steps = self._open_processors()
         paths = {
             id_.partition("/")[0]: Path(
-                tuple(steps[step] for step in pipeline.processors), tuple(self._outlets[out] for out in pipeline.exporters)
+                tuple(replace(steps[step], lifts=step == self._lifting[id_]) for step in pipeline.processors),
+                tuple(self._outlets[out] for out in pipeline.exporters),
             )
             for id_, pipeline in self._pipelines.items()
         }
@@ -68,7 +71,23 @@ class Opening:
         queue = self._queue(log)
         letters = DeadLetters(service.host.data_dir)
         meters, persistence = service.meters, service.persistence
-        return Lane(name, queue, paths, service.host.clock, service.trouble, meters, persistence, service.tick, letters, log)
+        lane = Lane(name, queue, paths, service.host.clock, service.trouble, meters, persistence, service.tick, letters, log)
+        if any(self._lifting.values()):
+            lane.lifts_with(self._lift_again)
+        return lane
+
+    def _lifts(self, processors: tuple[str, ...]) -> str | None:
+        """The first of our own processors behind one of somebody else's, which may have changed what ours reads."""
+        found = self._service.description.processors
+        ours = [id_ for id_ in processors if type(found[id_]).__module__.partition(".")[0] == "sojourn"]
+        reading = [id_ for id_ in ours if self._service.description.type_of("processors", id_) != "redact"]
+        return reading[0] if reading and set(processors[: processors.index(reading[0])]) - set(ours) else None
+
+    def _lift_again(self) -> Lifting:
+        from sojourn.wire.lifting import Lifting
+
+        assert self._host.texts is not None
+        return Lifting(self._host.texts, self._lift())
 
     def _log(self, name: str) -> _native.Log | None:
         description = self._service.description
@@ -90,7 +109,7 @@ class Opening:
         steps: dict[str, Step] = {}
         for id_ in self._processors:
             process: Process = self._service.enter(self._stack, "processors", id_, lambda id_=id_: processors[id_].open(self._host))
-            steps[id_] = Step(id_, process)
+            steps[id_] = Step(id_, process, looks=self._service.description.type_of("processors", id_) != "redact")
         return steps
 
     def _history(self) -> History | None:
@@ -117,7 +136,7 @@ class Opening:
             flush_bytes=settings.flush_bytes or group,
             queue_bytes=settings.queue_bytes or waiting,
             decode=self.decode,
-            raw=self._raw,
+            raw=self._raw or any(self._lifting.values()),
             log=log,
             redact=self._redact(),
         )

@@ -26,6 +26,10 @@ class Step:
 
     id: str
     process: Process
+    looks: bool = True
+    """Whether it sees rows; if not, it works on requests before they are decoded."""
+    lifts: bool = False
+    """Whether it reads facts, which have to follow what processors of others before it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class Outlet:
     """The tables whose rows it takes; None for all."""
 
     def takes(self, batch: Batch) -> bool:
-        return not self.raw and (self.tables is None or batch.table in self.tables)
+        """Whoever sends requests on takes the rows of which they are made."""
+        if self.raw:
+            return batch.table.startswith("otel_")
+        return self.tables is None or batch.table in self.tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,21 @@ class Path:
 
     steps: tuple[Step, ...]
     outlets: tuple[Outlet, ...]
+
+    @property
+    def looks(self) -> bool:
+        """Whether a processor sees rows, so that they may differ from the requests that they came in."""
+        return any(step.looks for step in self.steps)
+
+    @property
+    def writes(self) -> bool:
+        """Whether requests are written of what processors leave."""
+        return self.looks and any(outlet.raw for outlet in self.outlets)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the requests of a group are needed as long as it is in hand."""
+        return self.writes or any(step.lifts for step in self.steps)
 
 
 Parcel = tuple[Outlet, Batch | Raw]
@@ -67,7 +89,7 @@ def rank(parcel: Parcel) -> int:
 
 
 def addressed(path: Path, batches: Iterable[Batch]) -> list[Parcel]:
-    return [(outlet, batch) for batch in batches for outlet in path.outlets if outlet.takes(batch)]
+    return [(outlet, batch) for batch in batches for outlet in path.outlets if outlet.takes(batch) and (path.looks or not outlet.raw)]
 
 
 def told_apart(parcels: Iterable[Parcel], token: str | None, again: bool) -> list[Parcel]:
@@ -107,13 +129,13 @@ def _tables(delivery: _native.Delivery, signal: str) -> Iterator[tuple[str, obje
 
 
 def raw(delivery: _native.Delivery, paths: Mapping[str, Path]) -> Iterator[Parcel]:
-    """The requests of a group as they came, by signal, for the exporters that send them on."""
-    if not any(outlet.raw for path in paths.values() for outlet in path.outlets):
+    """The requests of a group as they came, by signal, for the exporters that send them on, where nothing looks inside."""
+    if not any(outlet.raw for path in paths.values() for outlet in path.outlets if not path.looks):
         return
     requests: dict[str, list[bytes]] = {}
     for signal, body in delivery.raw():
         requests.setdefault(signal, []).append(body)
     for signal, bodies in requests.items():
         for outlet in paths[signal].outlets:
-            if outlet.raw:
+            if outlet.raw and not paths[signal].looks:
                 yield outlet, Raw(signal, tuple(bodies))

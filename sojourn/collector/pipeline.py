@@ -23,12 +23,14 @@ from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
 from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows, told_apart
 from sojourn.collector.persistence import GivenUp, Persistence, Surprised
+from sojourn.collector.sending_on import SendingOn
 from sojourn.collector.sifting import Part, Sifting, size
 from sojourn.component import Batch, Clock, Raw
 from sojourn.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from sojourn import _native
+    from sojourn.wire.lifting import Lifting
 
 log = logging.getLogger(__name__)
 _ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
@@ -83,9 +85,15 @@ class Lane:
     """When the first group came whose memory may still lie around, 0 for none."""
     _turned: threading.Condition = field(default_factory=threading.Condition)
     _desk: Desk = field(init=False)
+    _sending_on: SendingOn = field(init=False)
 
     def __post_init__(self) -> None:
         self._desk = Desk(self.queue.wake)
+        self._sending_on = SendingOn(self.paths)
+
+    def lifts_with(self, lift: Callable[[], Lifting]) -> None:
+        """What makes facts anew of rows that plugins changed, once it is needed."""
+        self._sending_on = SendingOn(self.paths, lift)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"lane {self.name}", daemon=True)
@@ -200,6 +208,7 @@ class Lane:
             delivery.commit()
         finally:
             self.oldest = None
+            self._sending_on.end()
             self._turn()
         self.meters.took("sojourn_lane_group_seconds", time.monotonic() - begin, lane=self.name)
 
@@ -226,7 +235,8 @@ class Lane:
 
     def _bring(self, delivery: _native.Delivery) -> None:
         """Store a group; if some of its rows can never be stored, all the others."""
-        incoming, requests, token = list(decoded(delivery, self.paths)), list(raw(delivery, self.paths)), None
+        incoming = self._sending_on.begin(delivery, list(decoded(delivery, self.paths)))
+        requests, token = list(raw(delivery, self.paths)), None
         try:
             parcels = self._through(incoming)
             token = delivery.token(PATIENCE)
@@ -235,6 +245,7 @@ class Lane:
             if not incoming:
                 raise
             self._discard()
+            self._sending_on.again()
             self._sift(incoming, token, error)
         else:
             self._committed()
@@ -275,6 +286,8 @@ class Lane:
         for step in steps:
             self._at = f"processors::{step.id}"
             begin = time.monotonic()
+            if step.lifts:
+                batches = self._sending_on.lifted(batches)
             out = [out for batch in batches for out in step.process.process(batch) if out.records.num_rows]
             self.meters.took("sojourn_processor_seconds", time.monotonic() - begin, processor=step.id)
             self.meters.add("otelcol_processor_incoming_items_total", rows(batches), processor=step.id)
@@ -288,6 +301,7 @@ class Lane:
 
         An exporter that rejects gets no more of what was received; the others get all. Raises Rejected and GivenUp.
         """
+        parcels = self._sending_on.written(parcels)
         rejected: dict[str, Rejected] = {}
         for parcel in (parcel for parcel in parcels if not rank(parcel)):
             if parcel[0].id not in rejected and (error := self._export(parcel)):
@@ -320,7 +334,8 @@ class Lane:
             self._count("send_failed", outlet, batch)
             if not isinstance(error, Rejected):
                 raise
-            return Rejected(f"{where}: {error}", error.of_rows)
+            return Rejected(f"{where}: {error}", error.of_rows and not isinstance(batch, Raw))
+        self._sending_on.accepted(outlet, batch)
         self.persistence.well(where)
         self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
         self._count("sent", outlet, batch)

@@ -124,15 +124,6 @@ def _processors(description: Description, path: tuple[str, ...], pipeline: Pipel
             order = " → ".join((*_BEFORE.values(), "lifecycle"))
             yield Problem(place, (*path, "processors"), f"{id_} needs {earlier} before it: the order is {order}")
         seen.append(type_)
-    for index, id_ in enumerate(pipeline.exporters):
-        exporter = description.exporters.get(id_)
-        if exporter is not None and exporter.raw and any(description.type_of("processors", id_) != "redact" for id_ in pipeline.processors):
-            yield Problem(
-                _at(description, *path, "exporters", str(index)),
-                (*path, "exporters"),
-                f"{id_} sends requests on as they came, so it cannot stand behind processors yet: "
-                "give it a pipeline without processors, or with redact alone",
-            )
 
 
 def _lanes(description: Description) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The `otlp` exporter: sends requests on, byte for byte, to another OTLP endpoint over gRPC. Nothing is decoded."""
+"""The `otlp` exporter: sends requests on to another OTLP endpoint over gRPC, byte for byte but for what processors changed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Tls(Component):
 
 
 class Otlp(Exporter):
-    """Sends on to another collector, byte for byte: what this one does not know it does not change."""
+    """Sends on to another collector, byte for byte; only what processors changed is written anew."""
 
     raw: ClassVar[bool] = True
 
@@ -145,7 +145,7 @@ class Forwarding:
     def export(self, batch: Batch | Raw) -> None:
         """Raises Unavailable while something of the group may still be taken, then Rejected if something never will."""
         if not isinstance(batch, Raw):
-            raise TypeError("the otlp exporter sends on requests as they came; nothing may be decoded before it")
+            raise TypeError("the otlp exporter sends requests, not rows")
         if batch is not self._group:
             self._group, self._left, self._refused = batch, list(join(batch.requests, self._description.max_request_size)), []
             self._backoff = Backoff(self._description.retry_on_failure)
