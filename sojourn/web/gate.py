@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote
 
 from starlette.responses import Response
 
-from sojourn.web import pages
+from sojourn.web import attempts, pages
 from sojourn.web.answering import SAFE, json_answer, page_answer, with_safety
 from sojourn.web.changing import TooLarge, body_of
 from sojourn.web.serving import Friends, Receive, Scope, Send, values
@@ -63,6 +63,7 @@ class Gate:
         self._inside = inside
         self._tenants: dict[str, Application] = {}
         self._logins = Logins()
+        self._attempts = attempts.Attempts()
 
     def stop(self) -> None:
         """No more news for anybody."""
@@ -78,8 +79,16 @@ class Gate:
         if scope["path"] in ("/login", "/logout"):
             await (await self._log(scope, receive))(scope, receive, send)
             return
-        caller = self._keyring.identify(self._presented(scope))
+        presented = self._presented(scope)
+        user = None if self._keyring.challenge.startswith("Bearer") else attempts.user(presented)
+        who = f"{attempts.address(scope)} {user}"
+        if user is not None and (seconds := self._attempts.wait(who)):
+            await _later(seconds)(scope, receive, send)
+            return
+        caller = self._keyring.identify(presented)
         if caller is None:
+            if user is not None:
+                self._attempts.failed(who)
             await self._ask(scope)(scope, receive, send)
         elif not _may(scope, caller[1]):
             await _forbid(scope)(scope, receive, send)
@@ -122,10 +131,14 @@ class Gate:
             return json_answer({"error": str(error)}, 413)
 
     def _log_in(self, scope: Scope, form: str) -> Response:
+        who = attempts.address(scope)
+        if seconds := self._attempts.wait(who):
+            return _later(seconds, _goal(""))
         told = parse_qs(form, keep_blank_values=True, max_num_fields=10) if form.count("&") < 10 else {}
         authorization = f"Bearer {told.get('token', [''])[0].strip()}".encode("utf-8", "replace")
         goal = _goal(f"to={quote(told.get('to', ['/'])[0], safe='')}")
         if self._keyring.identify(authorization) is None:
+            self._attempts.failed(who)
             return with_safety(page_answer(pages.login(goal, wrong=True), 401))
         key = self._logins.add(authorization)
         return Response(status_code=303, headers=SAFE | {"location": goal, "set-cookie": _set_cookie(scope, key, _LASTS)})
@@ -143,6 +156,13 @@ def _may(scope: Scope, scopes: list[str]) -> bool:
 def _forbid(scope: Scope) -> Response:
     said = {"error": "this credential may not do that: its scopes do not name it"}
     return with_safety(pages.failure(said, 403)) if _is_page(scope) else json_answer(said, 403)
+
+
+def _later(seconds: int, goal: str | None = None) -> Response:
+    """To whoever presented too many wrong credentials: what is presented now is not even looked at."""
+    if goal is None:
+        return json_answer({"error": f"too many wrong credentials: try again in {seconds} s"}, 429, **{"retry-after": str(seconds)})
+    return with_safety(page_answer(pages.login(goal, wait=seconds), 429), {"retry-after": str(seconds)})
 
 
 def _is_page(scope: Scope) -> bool:

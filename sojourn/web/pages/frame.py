@@ -40,9 +40,9 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(logged_in=logged_in.get(), **values)
 
 
-def login(goal: str, wrong: bool = False) -> str:
-    """Where people present a token; `goal` is where they are led then."""
-    return render("login.html", goal=goal, wrong=wrong)
+def login(goal: str, wrong: bool = False, wait: int = 0) -> str:
+    """Where people present a token; `goal` is where they are led then, `wait` after how many seconds they may try again."""
+    return render("login.html", goal=goal, wrong=wrong, wait=wait)
 
 
 def session_address(row: Mapping[str, Any], suffix: str = "") -> str:
