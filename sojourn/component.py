@@ -167,7 +167,8 @@ class Receiver(Component):
     def open(self, host: Host, lanes: dict[str, list[_native.Lane]]) -> AbstractContextManager[object]:
         """Start to take data and push it into `lanes` (by signal: traces, logs, metrics); leaving stops taking, not delivering.
 
-        What is yielded may have `endpoints: dict[str, str]` (printed and written to endpoints.json) and `meters() -> dict[str, float]`.
+        What is yielded may have `endpoints: dict[str, str]` (host:port, printed and written to endpoints.json), `secured: Collection[str]`
+        (those of them that speak TLS) and `meters() -> dict[str, float]`.
         """
         raise NotImplementedError
 
@@ -222,6 +223,10 @@ class Service(Protocol):
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """(healthy, what /health answers)."""
+        ...
+
+    def urls(self) -> dict[str, str]:
+        """Where everything listens, by the names of endpoints.json, as URLs: https where TLS is on."""
         ...
 
     def database(self) -> Database | None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sojourn.cli import main
+from sojourn.commands.run import announce
 from sojourn.config.problems import ConfigErrors
 from sojourn.errors import ConfigError
 from sojourn.extensions.watching import Watch
@@ -78,8 +79,8 @@ def test_an_authenticator_that_is_not_there(tmp_path: Path, capsys: pytest.Captu
     assert "add one such as bearer" in told
 
 
-def test_everything_over_tls(tmp_path: Path) -> None:
-    """The page, SQL and OTLP, with one certificate; the cookie then travels over TLS only."""
+def test_everything_over_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The page, SQL and OTLP, with one certificate; the cookie then travels over TLS only. What is told of addresses says https."""
     certificate, key = pair("server")
     tls: dict[str, Any] = {"cert_file": str(certificate), "key_file": str(key)}
     settings = [f"{place}.tls={tls}" for place in ("receivers.otlp.protocols.http", "receivers.otlp.protocols.grpc", "extensions.web")]
@@ -98,3 +99,8 @@ def test_everything_over_tls(tmp_path: Path) -> None:
         assert sql.text == "1\n"
         with pytest.raises(httpx.TransportError):
             client.get(f"http://{collector.endpoints['web']}/sessions.json")
+        with caplog.at_level("INFO"):
+            announce(collector.service)
+        for name in ("web", "clickhouse_http", "otlp_http", "otlp_grpc"):
+            assert f"https://{collector.endpoints[name]}" in caplog.text
+        assert f"https://{collector.endpoints['clickhouse_http']}" in client.get(f"https://{collector.endpoints['web']}/queries").text

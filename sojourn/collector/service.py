@@ -46,6 +46,7 @@ class Service:
         self.description = description
         self.host = Host(clock, home.collector, home.path)
         self.endpoints: dict[str, str] = {}
+        self._secured: set[str] = set()
         self.meters = Meters()
         self.lanes: list[Lane] = []
         self._home = home
@@ -62,6 +63,10 @@ class Service:
         told["oldest_unwritten_seconds"] = round(max((lane.oldest_seconds() for lane in self.lanes), default=0.0), 3)
         told["lanes"] = {lane.name: lane.queue.stats() for lane in self.lanes}
         return healthy, {"collector": self.host.collector, **told}
+
+    def urls(self) -> dict[str, str]:
+        """Where everything listens, with the scheme that is spoken there."""
+        return {name: f"http{'s' if name in self._secured else ''}://{address}" for name, address in self.endpoints.items()}
 
     def database(self) -> Database | None:
         """The database of the first exporter that has one, opened when it is first asked for."""
@@ -138,6 +143,8 @@ class Service:
         for name, address in getattr(running, "endpoints", {}).items():
             _, slash, own = id_.partition("/")
             self.endpoints[f"{name}{slash}{own}"] = address
+            if name in getattr(running, "secured", ()):
+                self._secured.add(f"{name}{slash}{own}")
         if callable(meters := getattr(running, "meters", None)):
             self.meters.ask(meters, **{kind[:-1]: id_})
         return running

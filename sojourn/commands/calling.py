@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,21 @@ from sojourn.errors import ConfigError, SojournError
 
 TOKEN: Final = "SOJOURN_TOKEN"
 """The variable that holds a token, for collectors that ask for one: arguments are seen by everybody on a machine."""
+BASIC: Final = "SOJOURN_BASIC"
+"""The variable that holds user:password, for collectors that ask for those."""
 ENDPOINT: Final = "http://127.0.0.1:4321"
 _SECONDS: Final = 60
 Pairs = Sequence[tuple[str, str]]
+
+
+def authorization() -> dict[str, str]:
+    """The header that says who asks, if the environment tells. ConfigError if what it tells is nothing of the kind."""
+    if token := os.environ.get(TOKEN):
+        return {"Authorization": f"Bearer {token}"}
+    told = os.environ.get(BASIC, "")
+    if told and ":" not in told:
+        raise ConfigError(f"sojourn: {BASIC}: is not user:password")
+    return {"Authorization": f"Basic {base64.b64encode(told.encode()).decode()}"} if told else {}
 
 
 def call(endpoint: str, path: str, pairs: Pairs = (), method: str = "GET", said: Mapping[str, object] | None = None) -> bytes:
@@ -32,9 +45,7 @@ def answer_of(endpoint: str, path: str, pairs: Pairs = (), method: str = "GET", 
     if urlsplit(endpoint).scheme not in ("http", "https"):
         raise ConfigError(f"sojourn: --endpoint {endpoint}: write http://host:port")
     address = endpoint.rstrip("/") + path + ("?" + urlencode(pairs) if pairs else "")
-    headers = {"Accept": "application/json"} | ({} if said is None else {"Content-Type": "application/json"})
-    if token := os.environ.get(TOKEN):
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Accept": "application/json"} | ({} if said is None else {"Content-Type": "application/json"}) | authorization()
     request = Request(address, None if said is None else json.dumps(said).encode(), headers, method=method)
     opener = build_opener(ProxyHandler({}))  # a collector on this machine is not asked through a proxy
     try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sojourn.collector.dead_letters import FOLDER, read
 from sojourn.commands import configuration
-from sojourn.commands.calling import TOKEN
+from sojourn.commands.calling import BASIC, TOKEN, authorization
 from sojourn.errors import ConfigError, SojournError, Unavailable
 
 ENDPOINT: Final = "http://127.0.0.1:4318"
@@ -27,7 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     retrying = commands.add_parser("retry", help=purpose, description=f"{purpose.capitalize()}; what it takes is removed from the files.")
     retrying.add_argument("--endpoint", default=ENDPOINT, metavar="URL", help=f"its OTLP/HTTP receiver (default: {ENDPOINT})")
     retrying.add_argument(
-        "--tenant", default="", metavar="NAME", help=f"send the rows of this tenant, with one of its tokens in {TOKEN}; the others stay"
+        "--tenant",
+        default="",
+        metavar="NAME",
+        help=f"send the rows of this tenant, with a token of it in {TOKEN}, or user:password in {BASIC}; the others stay",
     )
     retrying.set_defaults(act=_retry)
     for command in (listing, retrying):
@@ -104,9 +107,7 @@ def _taken(line: bytes, endpoint: str, tenant: str) -> bool:
     if body is None or (told["row"].get("Tenant") or "") != tenant:
         return False
     path = "traces" if told["table"] == "otel_traces" else "logs"
-    headers = {"Content-Type": "application/json"}
-    if token := os.environ.get(TOKEN):
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Content-Type": "application/json"} | authorization()
     asked = urllib.request.Request(f"{endpoint}/v1/{path}", json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(asked, timeout=30) as answer:

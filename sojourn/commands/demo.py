@@ -53,7 +53,7 @@ def traffic(service: Service, seed: int, sessions: int) -> Iterator[None]:
     arguments = (entries, Sender(address, stop), service.host.clock.now, stop)
     thread = threading.Thread(target=play, args=arguments, name="demo", daemon=True)
     thread.start()
-    page = f"http://{service.endpoints['web']}/" if "web" in service.endpoints else "no page is configured"
+    page = f"{service.urls()['web']}/" if "web" in service.endpoints else "no page is configured"
     log.info("demo: sessions are under way (--seed %d tells the same again); look at %s", seed, page)
     try:
         yield

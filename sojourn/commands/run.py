@@ -53,15 +53,17 @@ def announce(service: Service) -> None:
     from sojourn import _native
 
     width = max(map(len, service.endpoints), default=0)
-    lines = [f"    {name:<{width}}  {_shown(name, address)}" for name, address in service.endpoints.items()]
+    lines = [f"    {name:<{width}}  {_shown(name, url)}" for name, url in service.urls().items()]
     log.info("sojourn %s (%s) is listening:\n%s", _native.version(), service.host.collector, "\n".join(lines))
 
 
-def _shown(name: str, address: str) -> str:
+def _shown(name: str, url: str) -> str:
     """An address that can be clicked where a browser can go."""
     paths = {"web": "/", "health": "/", "metrics": "/metrics", "clickhouse_http": "/"}
     path = paths.get(name.partition("/")[0])
-    return f"http://{address}{path}" if path else address
+    if path:
+        return url + path
+    return url if url.startswith("https:") else url.removeprefix("http://")
 
 
 ONE_WISH = 0.5

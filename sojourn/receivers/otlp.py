@@ -187,6 +187,11 @@ class Otlp(Receiver):
         auth = {name: self._auth(protocol) for name, protocol in asking.items() if protocol is not None}
         return {name: each.keyring(host) for name, each in auth.items() if each is not None}
 
+    def secured(self) -> tuple[str, ...]:
+        """The endpoints that speak TLS, by name."""
+        named = (("otlp_grpc", self.protocols.grpc), ("otlp_http", self.protocols.http))
+        return tuple(name for name, protocol in named if protocol is not None and protocol.tls is not None)
+
     def tls_files(self) -> list[Path]:
         protocols = (self.protocols.grpc, self.protocols.http)
         return [file for protocol in protocols if protocol is not None and protocol.tls for file in protocol.tls.files()]
@@ -219,8 +224,9 @@ class Otlp(Receiver):
 class Running:
     """A receiver that listens."""
 
-    def __init__(self, server: _native.Server) -> None:
+    def __init__(self, server: _native.Server, secured: tuple[str, ...] = ()) -> None:
         self._server = server
+        self.secured = secured
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -237,7 +243,7 @@ def _running(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]]
     server = _listen(description, host, lanes)
     try:
         with watching("otlp: tls", description.tls_files(), server.reload_tls):
-            yield Running(server)
+            yield Running(server, description.secured())
     finally:
         for lane in {lane for group in lanes.values() for lane in group}:
             lane.flush()  # senders that wait for a commit need not wait for the flush interval too

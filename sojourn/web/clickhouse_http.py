@@ -83,7 +83,7 @@ class ClickhouseHttp(Extension):
         try:
             with serving(application, socket, "clickhouse_http", self.tls):
                 try:
-                    yield Listening({"clickhouse_http": address(socket)})
+                    yield Listening({"clickhouse_http": address(socket)}, ("clickhouse_http",) if self.tls else ())
                 finally:
                     stop_reading(database)
         finally:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sojourn.component import Extension, Service
@@ -26,6 +24,8 @@ class Listening:
     """What a running extension tells the engine."""
 
     endpoints: dict[str, str]
+    secured: tuple[str, ...] = ()
+    """Those that speak TLS."""
 
 
 class Web(Extension):
@@ -81,13 +81,13 @@ class Web(Extension):
 
         def inside(tenant: str) -> Application:
             reading = Reading(database, self.query_timeout, tenant)
-            return Application(reading, service.host.clock.now, friends, workers, lambda: _endpoints(service.host.data_dir), service.ask)
+            return Application(reading, service.host.clock.now, friends, workers, lambda: _endpoints(service), service.ask)
 
         application = Gate(self.auth.keyring(service.host), friends, inside) if self.auth else inside("")
         try:
             with serving(application, socket, "web", self.tls):
                 try:
-                    yield Listening({"web": address(socket)})
+                    yield Listening({"web": address(socket)}, ("web",) if self.tls else ())
                 finally:
                     application.stop()
                     stop_reading(database)
@@ -96,10 +96,6 @@ class Web(Extension):
             workers.shutdown(cancel_futures=True)
 
 
-def _endpoints(data_dir: Path | None) -> dict[str, str]:
-    """Where this collector takes OTLP and answers SQL, as URLs by the names of endpoints.json, for the pages that tell about it."""
-    try:
-        found = json.loads((data_dir / "endpoints.json").read_text("utf-8")) if data_dir else {}
-        return {name: f"http://{found[name]}" for name in ("otlp_grpc", "otlp_http", "clickhouse_http") if name in found}
-    except (OSError, ValueError, TypeError):
-        return {}
+def _endpoints(service: Service) -> dict[str, str]:
+    """Where this collector takes OTLP and answers SQL, for the pages that tell about it."""
+    return {name: url for name, url in service.urls().items() if name in ("otlp_grpc", "otlp_http", "clickhouse_http")}

@@ -39,6 +39,9 @@ class Service:
     def health(self) -> tuple[bool, dict[str, object]]:
         return True, {}
 
+    def urls(self) -> dict[str, str]:
+        return {}
+
     def database(self) -> Any:
         return self.db
 
