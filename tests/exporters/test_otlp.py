@@ -238,8 +238,8 @@ def test_a_partial_success_is_told_and_counted(other: Other, forwarding: Forward
 
 
 def test_columns_are_refused(forwarding: Forwarding) -> None:
-    """It sends on bytes as they came."""
-    with pytest.raises(TypeError, match="as they came"):
+    """It sends requests; the engine makes them of rows."""
+    with pytest.raises(TypeError, match="not rows"):
         forwarding.export(Batch("otel_traces", None))  # type: ignore[arg-type]
 
 
