@@ -23,7 +23,7 @@ from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
 from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows, told_apart
 from sojourn.collector.persistence import GivenUp, Persistence, Surprised
-from sojourn.collector.sending_on import SendingOn
+from sojourn.collector.sending_on import NotSentOn, SendingOn
 from sojourn.collector.sifting import Part, Sifting, size
 from sojourn.component import Batch, Clock, Raw
 from sojourn.errors import Rejected, Unavailable
@@ -241,6 +241,11 @@ class Lane:
             parcels = self._through(incoming)
             token = delivery.token(PATIENCE)
             self._store(told_apart(sorted([*requests, *parcels], key=rank), token, self._again))
+        except NotSentOn as error:
+            if not incoming:
+                raise
+            self._committed()  # everything else is stored
+            self._sift(incoming, token, error)
         except (Rejected, Surprised) as error:
             if not incoming:
                 raise
@@ -315,6 +320,8 @@ class Lane:
         for parcel in (parcel for parcel in parcels if rank(parcel) == LAST):
             if parcel[0].id not in rejected and (error := self._export(parcel)):
                 rejected[parcel[0].id] = error
+        if rejected and all(isinstance(error, NotSentOn) for error in rejected.values()):
+            raise NotSentOn("; ".join(map(str, rejected.values())))
         if rejected:
             raise Rejected("; ".join(map(str, rejected.values())), any(error.of_rows for error in rejected.values()))
 
@@ -334,7 +341,7 @@ class Lane:
             self._count("send_failed", outlet, batch)
             if not isinstance(error, Rejected):
                 raise
-            return Rejected(f"{where}: {error}", error.of_rows and not isinstance(batch, Raw))
+            return NotSentOn(f"{where}: {error}") if isinstance(batch, Raw) else Rejected(f"{where}: {error}", error.of_rows)
         self._sending_on.accepted(outlet, batch)
         self.persistence.well(where)
         self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 from sojourn.collector.paths import Outlet, Parcel, Path
 from sojourn.collector.sifting import Part
 from sojourn.component import Batch, Raw
+from sojourn.errors import Rejected
 
 if TYPE_CHECKING:
     from sojourn import _native
     from sojourn.wire.going_on import Came
     from sojourn.wire.lifting import Lifting
+
+
+class NotSentOn(Rejected):
+    """The other side takes some requests never; what other exporters store, they have stored."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, of_rows=False)
 
 
 class SendingOn:

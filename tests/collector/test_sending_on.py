@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,32 @@ def test_what_nobody_changed_is_not_decoded_again() -> None:
     assert work.again(group, "otel_traces", records) is records
     assert work.again(group, "otel_traces", part) is part
     assert work.again(group, "session_rows", part) is part
+
+
+def refused() -> tuple[list[dict[str, Any]], list[str]]:
+    """The sessions that are stored, and the spans that are in the dead letters, where the other side takes nothing."""
+    lane = raw_lane()
+    with serving({"logs": [lane]}, http={"endpoint": "127.0.0.1:0"}) as other:
+        config = f"""
+receivers: {{otlp: {{protocols: {{http: }}}}}}
+processors: {{session: , aggregate: , lifecycle: }}
+exporters: {{clickhouse: , otlp: {{endpoint: "http://{other.http}"}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [session, aggregate, lifecycle], exporters: [clickhouse, otlp]}}}}}}
+"""
+        with run(config) as collector:
+            collector.send(sent())
+            collector.settle()
+            sessions = collector.sessions()
+            folder = collector.service.host.data_dir
+            assert folder is not None
+            letters = [json.loads(line) for file in (folder / "dead-letters").glob("*") for line in file.read_text().splitlines()]
+            shutil.rmtree(folder / "dead-letters")
+    return sessions, [letter["row"]["SpanName"] for letter in letters if "exporters::otlp" in letter["reason"]]
+
+
+def test_what_the_other_side_never_takes_is_in_the_dead_letters_and_sessions_are_right() -> None:
+    """A plain HTTP port speaks no gRPC: a permanent refusal. The database has everything all the same."""
+    sessions, letters = refused()
+    assert sorted(letters) == ["GET /health", "chat", "left alone", "turn"]
+    found = {session["SessionId"]: session["InputTokens"] for session in sessions}
+    assert (found["s"], found["probe"]) == (100, 0)
