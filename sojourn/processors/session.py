@@ -99,6 +99,7 @@ class _Settle:
 
     def _living(self, points: Any) -> Any:
         """Without the metric points of sessions that were deleted after them: they are not stored again."""
+        assert self._telling is not None
         folding, graves = self._telling.folding, self._telling.graves
         if folding is not None:
             folding.wake()  # what was deleted in an earlier life
