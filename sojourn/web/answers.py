@@ -22,6 +22,8 @@ LANES: Final = 2_000
 _AGENTS: Final = 1_000
 """Agents are looked for in so many traces of a session."""
 _LONGEST_PART: Final = 1_000_000
+_MAX_CALLS: Final = 20
+"""Each may hold some mebibytes of what was said before."""
 _STEPS: Final = 24
 _TOTALS: Final = 1_000
 _OVER_TIME: Final = (
@@ -151,7 +153,7 @@ def trace(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
 
 def said(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """What was said in one trace: its `calls` by start with whole messages; `next` is the cursor of further calls."""
-    question, given = parameters.by_start(pairs, ("span",), 10, 100, now)
+    question, given = parameters.by_start(pairs, ("span",), 10, _MAX_CALLS, now)
     found, key = _trace(reading, identity)
     if "span" in given:
         calls = conversation.told(reading, key, [given["span"].lower()], alone=True)

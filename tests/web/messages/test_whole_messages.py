@@ -107,7 +107,7 @@ def test_records_carry_what_spans_do_not(store: Store, web: httpx.Client) -> Non
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [("?limit=0", 400), ("?limit=101", 400), ("?after=x", 400), ("?span=nothing", 404), ("?other=1", 400)]
+    ("query", "status"), [("?limit=0", 400), ("?limit=21", 400), ("?after=x", 400), ("?span=nothing", 404), ("?other=1", 400)]
 )
 def test_what_cannot_be_asked(told: Store, web: httpx.Client, query: str, status: int) -> None:
     assert web.get(f"/traces/{TRACE}/messages.json{query}").status_code == status
