@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -76,6 +77,10 @@ def _plain(column: str, value: Any, traces: dict[str, str]) -> Any:
         return duration(value)
     if column == "Cost":
         return "unknown" if value is None else format(value.normalize(), "f")
+    if isinstance(value, dict):
+        return {key: _plain(column, each, traces) for key, each in value.items()}
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
     if isinstance(value, (list, tuple)):
         return [traces.get(str(item), item) for item in value]
     return value
