@@ -13,12 +13,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
 from looking import QUESTIONS, filled, measured
 from run import BUILD, HERE, prepare
-from subject import free_port, started, until_quiet
+from subject import free_port, query, started, until_quiet
 
 from sojourn.storage.address import Address
 from sojourn.storage.database import Database
@@ -42,24 +43,31 @@ def asked(web: httpx.Client, rounds: int) -> Times:
     return times
 
 
-def asked_under_load(web: httpx.Client, port: int, rate: int, rounds: int) -> Times:
-    """The same while spans come in, from a second after the first until the last answer."""
+def asked_under_load(web: httpx.Client, ports: dict[str, int], rate: int, rounds: int) -> tuple[Times, float]:
+    """The same while spans come in, and how many a second were stored meanwhile."""
     payload = BUILD / "payloads" / "w1.otlp"
-    load = [str(BUILD / "load"), "-payload", str(payload), "-fresh", "-target", f"127.0.0.1:{port}", "-protocol", "grpc"]
+    load = [str(BUILD / "load"), "-payload", str(payload), "-fresh", "-target", f"127.0.0.1:{ports['GRPC']}", "-protocol", "grpc"]
     load += ["-signal", "traces", "-seconds", "3600", "-rate", str(rate)]
     with subprocess.Popen(load, stdout=subprocess.DEVNULL) as sender:
         try:
             asked(web, 1)
-            return asked(web, rounds)
+            begun, before = time.monotonic(), _stored(ports)
+            times = asked(web, rounds)
+            return times, (_stored(ports) - before) / (time.monotonic() - begun)
         finally:
             sender.terminate()
+
+
+def _stored(ports: dict[str, int]) -> int:
+    return int(query(ports["EMBEDDED"], "SELECT count() FROM otel.otel_traces"))
 
 
 def p95(times: list[float]) -> float:
     return statistics.quantiles(times, n=20, method="inclusive")[-1]
 
 
-def report(quiet: Times, busy: Times) -> None:
+def report(quiet: Times, busy: Times, rate: float) -> None:
+    print(f"{rate:,.0f} spans/s were stored while the questions were asked again")
     print(f"{'p95, ms':24} {'quiet':>8} {'busy':>8} {'times':>6}")
     for name in QUESTIONS:
         print(f"{name.strip():24} {p95(quiet[name]):8.0f} {p95(busy[name]):8.0f} {p95(busy[name]) / p95(quiet[name]):6.2f}")
@@ -85,7 +93,7 @@ def main() -> None:
         ):
             until_quiet(pid)
             asked(web, 2)
-            report(asked(web, args.rounds), asked_under_load(web, ports["GRPC"], args.rate, args.rounds))
+            report(asked(web, args.rounds), *asked_under_load(web, ports, args.rate, args.rounds))
 
 
 if __name__ == "__main__":
