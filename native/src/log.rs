@@ -6,10 +6,10 @@
 
 pub mod moving;
 mod reader;
-mod record;
-mod recover;
-mod scan;
-mod segments;
+pub mod record;
+pub mod recover;
+pub mod scan;
+pub mod segments;
 mod writer;
 
 use std::collections::VecDeque;
@@ -164,7 +164,7 @@ impl Log {
         let (known, id, begun) = known(&folder, &numbers)?;
         let end = numbers.last().map_or(known.tail, |last| (last + 1) * folder.capacity);
         let found = recover(known, Reading::new(folder.clone()), end);
-        let epoch = found.epoch.max(begun) + 1;
+        let epoch = found.epoch.max(begun).saturating_add(1);
         if numbers.is_empty() {
             folder.create(0)?;
             numbers.insert(0);

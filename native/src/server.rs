@@ -4,7 +4,7 @@
 
 mod answers;
 mod body;
-mod compression;
+pub mod compression;
 mod connection;
 mod cors;
 mod grpc;

@@ -181,6 +181,25 @@ fn a_later_format_is_refused_and_damage_is_not() {
 }
 
 #[test]
+fn the_last_start_that_can_be_numbered_is_no_trouble() {
+    let place = Place::new();
+    drop(place.open());
+    let title = segments::Title {
+        log: 1,
+        number: 0,
+        tail: 0,
+        released: 0,
+        epoch: u32::MAX,
+    };
+    let file = fs::OpenOptions::new().write(true).open(place.files().remove(0)).expect("there");
+    file.write_all_at(&title.page(), 0).expect("written");
+    let log = place.open();
+    add(&log, 1, 10);
+    drop(log);
+    assert_eq!(numbers(&mut place.open().backlog().expect("one is left")), [(1, false)]);
+}
+
+#[test]
 fn what_is_added_while_one_reads_is_read_too() {
     let place = Place::new();
     let log = place.open();
