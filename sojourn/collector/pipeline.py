@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -21,11 +20,12 @@ from sojourn.collector.asking import Desk
 from sojourn.collector.dead_letters import DeadLetters
 from sojourn.collector.health import Health
 from sojourn.collector.meters import Meters
-from sojourn.collector.paths import DERIVED, LAST, Outlet, Parcel, Path, Step, addressed, decoded, rank, raw, rows, told_apart
+from sojourn.collector.paths import Parcel, Path, Step, addressed, decoded, rank, raw, rows, told_apart
 from sojourn.collector.persistence import GivenUp, Persistence, Surprised
 from sojourn.collector.sending_on import NotSentOn, SendingOn
 from sojourn.collector.sifting import Part, Sifting, size
-from sojourn.component import Batch, Clock, Raw
+from sojourn.collector.storing import Storing
+from sojourn.component import Batch, Clock
 from sojourn.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sojourn.wire.lifting import Lifting
 
 log = logging.getLogger(__name__)
-_ITEMS: Final = {"otel_traces": "spans", "otel_logs": "log_records"}
 TICK: Final = 1.0
 TIDY: Final = 5.0
 """Seconds after the first group until free memory is given back: it costs page faults, each over a microsecond."""
@@ -79,21 +78,20 @@ class Lane:
     """Processors that could not do at the last tick what was due."""
     _closed: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
-    _pool: ThreadPoolExecutor | None = None
     _due: float = 0.0
     _soiled: float = 0.0
     """When the first group came whose memory may still lie around, 0 for none."""
     _turned: threading.Condition = field(default_factory=threading.Condition)
     _desk: Desk = field(init=False)
-    _sending_on: SendingOn = field(init=False)
+    _storing: Storing = field(init=False)
 
     def __post_init__(self) -> None:
         self._desk = Desk(self.queue.wake)
-        self._sending_on = SendingOn(self.paths)
+        self._storing = Storing(self.name, SendingOn(self.paths), self.persistence, self.meters)
 
     def lifts_with(self, lift: Callable[[], Lifting]) -> None:
         """What makes facts anew of rows that plugins changed, once it is needed."""
-        self._sending_on = SendingOn(self.paths, lift)
+        self._storing.sending_on = SendingOn(self.paths, lift)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"lane {self.name}", daemon=True)
@@ -149,8 +147,7 @@ class Lane:
             self._rounds()
         finally:
             self._desk.close()
-            if self._pool is not None:
-                self._pool.shutdown()
+            self._storing.close()
 
     def _rounds(self) -> None:
         self._due = time.monotonic() + self.interval
@@ -208,7 +205,7 @@ class Lane:
             delivery.commit()
         finally:
             self.oldest = None
-            self._sending_on.end()
+            self._storing.sending_on.end()
             self._turn()
         self.meters.took("sojourn_lane_group_seconds", time.monotonic() - begin, lane=self.name)
 
@@ -235,12 +232,12 @@ class Lane:
 
     def _bring(self, delivery: _native.Delivery) -> None:
         """Store a group; if some of its rows can never be stored, all the others."""
-        incoming = self._sending_on.begin(delivery, list(decoded(delivery, self.paths)))
+        incoming = self._storing.sending_on.begin(delivery, list(decoded(delivery, self.paths)))
         requests, token = list(raw(delivery, self.paths)), None
         try:
             parcels = self._through(incoming)
             token = delivery.token(PATIENCE)
-            self._store(told_apart(sorted([*requests, *parcels], key=rank), token, self._again))
+            self._storing.store(told_apart(sorted([*requests, *parcels], key=rank), token, self._again))
         except NotSentOn as error:
             if not incoming:
                 raise
@@ -250,7 +247,7 @@ class Lane:
             if not incoming:
                 raise
             self._discard()
-            self._sending_on.again()
+            self._storing.sending_on.again()
             self._sift(incoming, token, error)
         else:
             self._committed()
@@ -270,7 +267,7 @@ class Lane:
 
     def _store_part(self, part: Part, token: str | None) -> None:
         try:
-            self._store(told_apart(self._through(part), token, self._again))
+            self._storing.store(told_apart(self._through(part), token, self._again))
         except BaseException:
             self._discard()
             raise
@@ -292,7 +289,7 @@ class Lane:
             self._at = f"processors::{step.id}"
             begin = time.monotonic()
             if step.lifts:
-                batches = self._sending_on.lifted(batches)
+                batches = self._storing.sending_on.lifted(batches)
             out = [out for batch in batches for out in step.process.process(batch) if out.records.num_rows]
             self.meters.took("sojourn_processor_seconds", time.monotonic() - begin, processor=step.id)
             self.meters.add("otelcol_processor_incoming_items_total", rows(batches), processor=step.id)
@@ -300,63 +297,6 @@ class Lane:
             self.persistence.well(self._at)
             batches = out
         return batches
-
-    def _store(self, parcels: list[Parcel]) -> None:
-        """Export all of it: what was received in order, then what is derived from it side by side, since a database answers slowly.
-
-        An exporter that rejects gets no more of what was received; the others get all. Raises Rejected and GivenUp.
-        """
-        parcels = self._sending_on.written(parcels)
-        rejected: dict[str, Rejected] = {}
-        for parcel in (parcel for parcel in parcels if not rank(parcel)):
-            if parcel[0].id not in rejected and (error := self._export(parcel)):
-                rejected[parcel[0].id] = error
-        derived = [parcel for parcel in parcels if 0 < rank(parcel) < LAST and parcel[0].id not in rejected]
-        if len(derived) > 1:
-            answers = list(self._side_by_side().map(self._export, derived))
-        else:
-            answers = [self._export(parcel) for parcel in derived]
-        rejected |= {parcel[0].id: error for parcel, error in zip(derived, answers, strict=True) if error}
-        for parcel in (parcel for parcel in parcels if rank(parcel) == LAST):
-            if parcel[0].id not in rejected and (error := self._export(parcel)):
-                rejected[parcel[0].id] = error
-        if rejected and all(isinstance(error, NotSentOn) for error in rejected.values()):
-            raise NotSentOn("; ".join(map(str, rejected.values())))
-        if rejected:
-            raise Rejected("; ".join(map(str, rejected.values())), any(error.of_rows for error in rejected.values()))
-
-    def _side_by_side(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(DERIVED, f"lane {self.name} exports")
-        return self._pool
-
-    def _export(self, parcel: Parcel) -> Rejected | None:
-        """Export one batch, again and again if need be; gives the refusal if it is refused for good. Raises GivenUp."""
-        outlet, batch = parcel
-        where = f"exporters::{outlet.id}"
-        begin = time.monotonic()
-        try:
-            self.persistence.attempt(lambda: where, partial(outlet.export.export, batch))
-        except (Rejected, Surprised, GivenUp) as error:
-            self._count("send_failed", outlet, batch)
-            if not isinstance(error, Rejected):
-                raise
-            return NotSentOn(f"{where}: {error}") if isinstance(batch, Raw) else Rejected(f"{where}: {error}", error.of_rows)
-        self._sending_on.accepted(outlet, batch)
-        self.persistence.well(where)
-        self.meters.took("sojourn_exporter_seconds", time.monotonic() - begin, exporter=outlet.id)
-        self._count("sent", outlet, batch)
-        return None
-
-    def _count(self, what: str, outlet: Outlet, batch: Batch | Raw) -> None:
-        if isinstance(batch, Raw):
-            self.meters.add(f"sojourn_exporter_{what}_requests_total", len(batch.requests), exporter=outlet.id, signal=batch.signal)
-            self.meters.add(f"sojourn_exporter_{what}_bytes_total", sum(map(len, batch.requests)), exporter=outlet.id, signal=batch.signal)
-        elif batch.table.startswith("otel_"):
-            items = _ITEMS.get(batch.table, "metric_points")
-            self.meters.add(f"otelcol_exporter_{what}_{items}_total", batch.records.num_rows, exporter=outlet.id)
-        else:
-            self.meters.add(f"sojourn_exporter_{what}_rows_total", batch.records.num_rows, exporter=outlet.id, table=batch.table)
 
     def _tick(self) -> None:
         try:
@@ -375,7 +315,7 @@ class Lane:
             self._discard()
             return
         try:
-            self._store(sorted(parcels, key=rank))
+            self._storing.store(sorted(parcels, key=rank))
         except (Rejected, Surprised, GivenUp) as error:
             self._discard()
             log.error("lane %s: what was due is not stored: %s", self.name, error)
@@ -389,7 +329,7 @@ class Lane:
         request, outcome = waiting
         try:
             parcels = [parcel for _, path, step in self._stages() for parcel in self._asked_of(path, step, request)]
-            self._store(sorted(parcels, key=rank))
+            self._storing.store(sorted(parcels, key=rank))
         except Exception as error:
             self._discard()
             outcome.set_exception(Unavailable(str(error)) if isinstance(error, (GivenUp, Surprised)) else error)
