@@ -91,10 +91,15 @@ def test_rows_of_silent_sessions_go_first_and_the_longest_silent_next() -> None:
 def test_ended_sessions_go_when_their_rows_are_gone() -> None:
     live = Live()
     fill(live, [1, 2, 3], [1, 2, 3], b"x" * 100)
-    live.put(keys(1), name_columns(["t"], ["p"], ["1"]), replace(known(1), state=np.array([ENDED], np.uint8)), kept(1, b"x" * 100, b""))
+    ended, name = replace(known(1), state=np.array([ENDED], np.uint8)), name_columns(["t"], ["p"], ["1"])
+    live.put(keys(1), name, replace(ended, deadline=np.array([NEVER])), kept(1, b"x" * 100, b""))
     live.drop_ended()
     assert len(live) == 3, "its rows are still here"
     assert live.shrink(100, 0)
+    live.put(keys(1), name, ended, kept(1, b"", b""))
+    live.drop_ended()
+    assert len(live) == 3, "its silence may still be an alert"
+    live.put(keys(1), name, replace(ended, deadline=np.array([NEVER])), kept(1, b"", b""))
     live.drop_ended()
     assert (live.find(keys(1, 2, 3)) >= 0).tolist() == [False, True, True]
     fill(live, [4], [4])

@@ -164,9 +164,11 @@ pub fn score(value: &AnyValue<'_>) -> Option<(i64, bool)> {
 
 /// A whole number; None for what is none, or is too large for 64 bits.
 pub fn integer(value: &AnyValue<'_>) -> Option<i64> {
-    let thousandfold = scaled_number(value, 3)?;
-    let number = i64::try_from(thousandfold / 1000).ok()?;
-    (i128::from(number) * 1000 == thousandfold).then_some(number)
+    const DIGITS: i32 = 11; // of a fraction; more would not leave room for 64 bits before the point
+    const WHOLE: i128 = 10i128.pow(DIGITS as u32);
+    let scaled = scaled_number(value, DIGITS)?;
+    let number = i64::try_from(scaled / WHOLE).ok()?;
+    (i128::from(number) * WHOLE == scaled).then_some(number)
 }
 
 /// An amount in US dollars as whole picodollars, rounded half to even, and whether it had to be clamped. None if negative or no number.
@@ -350,6 +352,8 @@ mod tests {
             (text(" -17 "), Some(-17)),
             (text("17.0"), Some(17)),
             (text("17.01"), None),
+            (AnyValue::Double(3.0001), None),
+            (text("9223372036854775807.00000000001"), None),
             (text(r#"{"intValue": "9223372036854775807"}"#), Some(i64::MAX)),
             (text("9223372036854775808"), None),
             (text("1e40"), None),
