@@ -38,6 +38,7 @@ TIDY: Final = 5.0
 """Seconds after the first group until free memory is given back: it costs page faults, each over a microsecond."""
 PATIENCE: Final = 2.0
 """Seconds to wait until the log has written that the requests in hand are a group, before they are stored as one."""
+CLOSING: Final = 0.05
 COME_AGAIN: Final = 5.0
 """Seconds after which a sender whose data was given up may try again."""
 
@@ -153,7 +154,8 @@ class Lane:
         self._due = time.monotonic() + self.interval
         while True:
             try:
-                delivery = self.queue.next(0.0 if self._desk.waiting() else max(0.0, self._due - time.monotonic()))
+                closed = self._closed.is_set()  # what came between looking and closing is still to be taken
+                delivery = self.queue.next(0.0 if self._desk.waiting() else self._patience(closed))
                 if delivery is not None:
                     self._group(delivery)
                 self._answer()
@@ -161,7 +163,7 @@ class Lane:
                     self._tick()
                     self._tidy()
                     self._due = time.monotonic() + self.interval
-                if self._closed.is_set() and self._ended(delivery):
+                if closed and self._ended(delivery):
                     self._tick()  # what waits for its second look gets it now: after a restart nobody would remember it
                     return
             except Exception as error:
@@ -169,13 +171,19 @@ class Lane:
                 self.health.trouble(f"lanes::{self.name}", f"{type(error).__name__}: {error}", fatal=True)
                 time.sleep(0.1)
 
+    def _patience(self, closed: bool) -> float:
+        """Seconds to wait for a group: until something is due, and hardly if no more are to come."""
+        left = max(0.0, self._due - time.monotonic())
+        return min(left, CLOSING) if closed else left
+
     def _ended(self, delivery: _native.Delivery | None) -> bool:
         """Whether a closed lane has nothing left to do, or no time to do it."""
-        behind = bool(self.queue.stats().get("behind"))
+        stats = self.queue.stats()
+        behind, queued = bool(stats.get("behind")), bool(stats["queued_rows"])
         if behind and self.persistence.expired():
             self.kept = True
-            return not self.queue.stats()["queued_rows"]
-        return delivery is None and not behind
+            return not queued
+        return delivery is None and not behind and not queued
 
     def _tidy(self) -> None:
         """Let go of code that the last groups did not run and, now and then, of what they left free in pieces."""

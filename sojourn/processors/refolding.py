@@ -15,6 +15,7 @@ import pyarrow as pa
 from sojourn import _native
 from sojourn.component import REPRICE, Batch, Host
 from sojourn.schema import FLAGS, MOST_TRACES, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
+from sojourn.sessions.lifecycle import SECOND
 from sojourn.sessions.names import NAME, Key, keys_of
 from sojourn.sessions.packed import TRACE, column, copy, numbers, view
 from sojourn.sessions.requests import Difference, Refold
@@ -98,10 +99,16 @@ def refold(host: Host, request: Refold, memory: Memory, keeping: Callable[[Host,
 
 
 def _stored(history: History, request: Refold, memory: Memory, now: int) -> Tables:
-    """What is stored of the sessions; those of which something is yet to be told are left for later."""
+    """What is stored of the sessions; those of which something is yet to be told are left for later, and those that were told when the
+    clock was ahead of what it says now: nobody can say again how silent they were then."""
     request.later = memory.unsettled(request.keys, now)
     keys = [key for key in request.keys if key not in set(request.later)]
     assert memory.telling.folding is not None
+    sessions = history.sessions(keys)
+    told = np.asarray(sessions.column("Version")).astype(np.int64) <= (now + SECOND) // 1000
+    ahead = set(keys_of(sessions.filter(pa.array(~told)))) if not told.all() else set()
+    request.later += sorted(ahead)
+    keys = [key for key in keys if key not in ahead]
     traces, busy = history.trace_rows_of_sessions(keys), memory.telling.folding.unsettled()
     ids = list(zip(keys_of(traces), traces.column("TraceId").to_pylist(), strict=True))
     counts: dict[Key, int] = {}
@@ -111,10 +118,11 @@ def _stored(history: History, request: Refold, memory: Memory, now: int) -> Tabl
     request.later += sorted(left)
     kept = pa.array([key not in left for key, _ in ids], pa.bool_())
     keys = [key for key in keys if key not in left]
+    wanted = set(keys)
     return {
         SESSION_TRACE_ROWS.name: traces.filter(kept) if left else traces,
         SESSION_SEGMENT_ROWS.name: history.segments(keys),
-        SESSION_ROWS.name: history.sessions(keys),
+        SESSION_ROWS.name: sessions.filter(pa.array([key in wanted for key in keys_of(sessions)], pa.bool_())),
     }
 
 

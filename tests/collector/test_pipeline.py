@@ -10,7 +10,7 @@ from sojourn import Batch, Rejected, Unavailable
 from sojourn.collector import persistence
 from sojourn.schema import SESSION_EVENT_ROWS, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 
-from .fakes import Bench, Group, Spy, rows
+from .fakes import Bench, Group, Queue, Spy, rows
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,31 @@ def test_tables_are_stored_in_their_order() -> None:
     stored = [table for table, _ in sink.told]
     assert stored[0] == "otel_traces"  # what is derived follows, side by side
     assert sorted(stored[1:]) == sorted(set(tables) - {"otel_traces"})
+
+
+class ClosedMeanwhile(Queue):
+    """Gives nothing; and before the lane can look, a group comes and the lane is closed."""
+
+    bench: Bench | None = None
+
+    def next(self, timeout: float) -> Group | None:
+        bench, self.bench = self.bench, None
+        if bench is None:
+            return super().next(timeout)
+        self.last = self.put(Group("late"))
+        bench.lane.close()
+        return None
+
+
+def test_what_came_just_before_the_end_is_stored() -> None:
+    """A lane that is closed looks once more: an empty queue of before says nothing."""
+    queue, sink = ClosedMeanwhile(), Spy()
+    bench = Bench({}, {"sink": sink}, queue=queue)
+    queue.bench = bench
+    with bench:
+        assert bench.lane.join(10.0)
+    assert sink.told == [("otel_traces", 1)]
+    assert queue.last.outcome == ["committed"]
 
 
 def test_what_a_processor_drops_goes_nowhere() -> None:

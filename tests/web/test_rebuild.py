@@ -97,6 +97,20 @@ def test_ended_sessions_and_marks_are_rebuilt_as_they_were() -> None:
         assert names == {"called": ("by hand", "idle_timeout"), "s": ("chat", "explicit"), "old": ("chat", "")}
 
 
+def test_a_clock_that_goes_back_is_no_drift() -> None:
+    """How silent a session was is told by the clock of then: it is looked at when that time has come again."""
+    with run(now="09:10") as collector:
+        collector.send(chat("09:05"))
+        collector.advance("2h")
+        assert [row["State"] for row in collector.sessions()] == ["ended"]
+        collector.set("09:12")
+        assert rebuild(collector, check=True)[0]["unsettled"] != []
+        assert drift(collector) == 0
+        collector.set("11:20")
+        assert rebuild(collector, check=True)[0]["unsettled"] == []
+        assert drift(collector) == 0
+
+
 @pytest.mark.parametrize("later", ["200ms", "61s", "2h"])
 @pytest.mark.parametrize("memory", ["1KiB", "64MiB"])
 def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, later: str) -> None:
