@@ -275,16 +275,35 @@ def _document(config: str | Path | None, settings: Sequence[str], data_dir: Path
     tree = _on_free_ports(document.tree)
     quick = merge(parse("service: {flush_interval: 5ms}", Place("sojourn.testing")), tree)
     home = f"service: {{data_dir: '{data_dir or directory()}'}}\n"
-    own = parse(home + _own_databases(tree) + _answering_at_once(tree), Place("sojourn.testing"))
+    own = parse(home + _own_databases(tree) + _receivers(tree) + _extensions(tree), Place("sojourn.testing"))
     return Document(merge(quick, own), document.warnings)
 
 
-def _answering_at_once(tree: Node) -> str:
-    """Tests share one data directory, and must not find in its log what another one left there."""
+_FREE: Final = "127.0.0.1:0"
+_LISTENING: Final = ("web", "clickhouse_http", "health_check")
+
+
+def _receivers(tree: Node) -> str:
+    """What receivers of OTLP leave open. They answer at once: tests share one data directory, and must not find in its log what another
+    one left there."""
     receivers = tree.child("receivers")
-    ids = [id_ for id_, _ in receivers.children() if id_.partition("/")[0] == "otlp"] if receivers else []
-    lines = "".join(f"  {id_}: {{acknowledge: received}}\n" for id_ in ids if not _says(receivers, id_, "acknowledge"))
-    return f"receivers:\n{lines}" if lines else ""
+    lines = []
+    for id_, receiver in receivers.children() if receivers else ():
+        if id_.partition("/")[0] == "otlp":
+            protocols = receiver.child("protocols")
+            names = [name for name, each in (protocols.children() if protocols else ()) if each.child("endpoint") is None]
+            ports = ", ".join(f"{name}: {{endpoint: '{_FREE}'}}" for name in names)
+            answers = "" if _says(receivers, id_, "acknowledge") else "acknowledge: received, "
+            lines.append(f"  {id_}: {{{answers}protocols: {{{ports}}}}}\n")
+    return f"receivers:\n{''.join(lines)}" if lines else ""
+
+
+def _extensions(tree: Node) -> str:
+    """Ports for those that listen and do not say where."""
+    extensions = tree.child("extensions")
+    ids = [id_ for id_, _ in extensions.children() if id_.partition("/")[0] in _LISTENING] if extensions else []
+    lines = "".join(f"  {id_}: {{endpoint: '{_FREE}'}}\n" for id_ in ids if not _says(extensions, id_, "endpoint"))
+    return f"extensions:\n{lines}" if lines else ""
 
 
 def _on_free_ports(node: Node, key: str = "") -> Node:

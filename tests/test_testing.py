@@ -68,6 +68,20 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [clickhouse]}}}
 """
 
 
+def test_ports_are_free_ones_where_a_configuration_names_none() -> None:
+    """So that tests run beside each other, and beside a collector that somebody uses."""
+    config = """
+receivers: {otlp: {protocols: {http: , grpc: }}}
+exporters: {debug: }
+extensions: {health_check: , web: }
+service: {extensions: [health_check], pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+"""
+    for _ in range(2):
+        with run(config) as collector:
+            assert {"otlp_http", "otlp_grpc", "health"} <= set(collector.endpoints)
+            assert not {endpoint.rpartition(":")[2] for endpoint in collector.endpoints.values()} & {"4317", "4318", "13133"}
+
+
 def test_two_collectors_do_not_meet() -> None:
     """Every run has a database of its own, also where a configuration says nothing of it."""
     for config in (None, None, SMALL, SMALL):
