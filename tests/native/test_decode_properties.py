@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.native.decoding import Decoder, add_span, any_value, decode, put
+from tests.native.decoding import Decoder, add_span, any_value, decode, put, request
 from tests.native.wire import AT, JSON
 
 TEXT = st.text(max_size=8)
@@ -103,7 +105,9 @@ def nested(value: Any) -> str:
 
 
 def quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    """Escapes are read one by one: what follows a backslash that is itself escaped is a letter."""
+    escapes = {r"\b": r"\u0008", r"\f": r"\u000c"}
+    return re.sub(r"\\.", lambda found: escapes.get(found[0], found[0]), json.dumps(value, ensure_ascii=False))
 
 
 def mapped(attributes: Any) -> list[tuple[str, str]]:
@@ -158,6 +162,15 @@ def test_decoding_is_what_the_reference_decoder_reads(messages: list[ExportTrace
     columns.validate(full=True)
     found = columns.select(list(expected[0])).to_pylist()
     assert found == expected
+
+
+@pytest.mark.parametrize(("key", "told"), [("\b\f", r"\u0008\u000c"), (r"\b", r"\\b"), ('\\\b"\n', r"\\\u0008\"\n")])
+def test_keys_inside_values_are_escaped(key: str, told: str) -> None:
+    """By both in the same way; a backslash before a letter is two backslashes and the letter."""
+    message = request(attributes={"a": {key: None}})
+    (row,) = rows(message)
+    expected = [("a", f'{{"{told}":null}}')]
+    assert decode(message).column("SpanAttributes").to_pylist()[0] == row["SpanAttributes"] == expected
 
 
 @given(st.binary(max_size=200))
