@@ -19,14 +19,16 @@ use arrow_schema::DataType;
 use kind::Kind;
 use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 
+use crate::written::varint;
+
 /// One block with the columns (name, ClickHouse type) in that order; columns of `records` that are not asked for are left out. Empty for no rows.
 pub fn encode(records: &RecordBatch, columns: &[(String, String)], compress: bool) -> Result<Vec<u8>, String> {
     let plan = plan(records, columns)?;
     let mut out = Vec::new();
     let mut frame = compress.then(|| FrameEncoder::with_frame_info(FrameInfo::new().block_size(BlockSize::Max256KB), Vec::new()));
     if records.num_rows() > 0 {
-        varint(&mut out, plan.len());
-        varint(&mut out, records.num_rows());
+        varint(&mut out, plan.len() as u64);
+        varint(&mut out, records.num_rows() as u64);
     }
     for column in plan.iter().filter(|column| !column.array.is_empty()) {
         text::write(&mut out, column.name.as_bytes());
@@ -199,12 +201,4 @@ fn ends(out: &mut Vec<u8>, rows: usize, ends: impl Iterator<Item = usize>) {
     for (bytes, end) in out[start..].chunks_exact_mut(8).zip(ends) {
         bytes.copy_from_slice(&(end as u64).to_le_bytes());
     }
-}
-
-fn varint(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }

@@ -14,6 +14,7 @@ use serde_json::de::SliceRead;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::wire::{Bad, Signal};
+use crate::written::varint;
 
 /// Bytes kept free for the length of a message, which is known only behind it. Longer varints than needed are valid.
 const LENGTH: usize = 4;
@@ -307,14 +308,6 @@ impl<'de> Visitor<'de> for One<'_> {
         }
         Ok(())
     }
-}
-
-fn varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {

@@ -39,3 +39,4 @@ mod traces;
 pub mod trees;
 pub mod values;
 pub mod wire;
+mod written;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::refusal::Refusal;
 use crate::wire::Signal;
+use crate::written;
 
 /// What stands for a value that could not be looked through.
 const FAILED: &[u8] = b"<masked: failed>";
@@ -134,7 +135,7 @@ impl Redact {
                 Value => self.value(content, depth, &mut inner),
                 Text => inner.extend_from_slice(&self.text(content)),
             }
-            write(field.number, &inner, out);
+            written::field(out, field.number, &inner);
             Ok(())
         })
     }
@@ -155,11 +156,11 @@ impl Redact {
             };
             inner.clear();
             if secret {
-                write(1, self.mask(value).as_bytes(), &mut inner);
+                written::field(&mut inner, 1, self.mask(value).as_bytes());
             } else {
                 self.value(value, depth, &mut inner);
             }
-            write(2, &inner, out);
+            written::field(out, 2, &inner);
             Ok(())
         })
     }
@@ -169,7 +170,7 @@ impl Redact {
         let start = out.len();
         if depth > MAX_DEPTH || self.content(message, depth, out).is_err() {
             out.truncate(start);
-            write(1, FAILED, out);
+            written::field(out, 1, FAILED);
         }
     }
 
@@ -183,7 +184,7 @@ impl Redact {
                     let number = varint(&field.raw[varint(field.raw)?.1..])?.0 as i64;
                     match self.text(number.to_string().as_bytes()) {
                         Cow::Borrowed(_) => out.extend_from_slice(field.raw),
-                        Cow::Owned(masked) => write(1, &masked, out),
+                        Cow::Owned(masked) => written::field(out, 1, &masked),
                     }
                     return Ok(());
                 }
@@ -194,7 +195,7 @@ impl Redact {
                     return Ok(());
                 }
             }
-            write(field.number, &inner, out);
+            written::field(out, field.number, &inner);
             Ok(())
         })
     }
@@ -299,18 +300,6 @@ fn varint(bytes: &[u8]) -> Result<(u64, usize), Broken> {
         }
     }
     Err(Broken)
-}
-
-/// Writes a field that has a length.
-fn write(number: u32, content: &[u8], out: &mut Vec<u8>) {
-    for mut value in [u64::from(number) << 3 | 2, content.len() as u64] {
-        while value >= 0x80 {
-            out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push(value as u8);
-    }
-    out.extend_from_slice(content);
 }
 
 #[cfg(test)]

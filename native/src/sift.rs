@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use crate::metrics;
 use crate::traces;
 use crate::wire::{Broken, Fields, Signal, Value};
+use crate::written;
 
 /// Which items stay: those whose fate is the wanted one.
 pub struct Sieve<'f> {
@@ -56,7 +57,7 @@ impl Sieve<'_> {
                 _ => self.message(signal, depth + 1, content, &mut inner)?,
             };
             if stays {
-                write(number, &inner, out);
+                written::field(out, number, &inner);
                 any = true;
             }
             Ok(())
@@ -87,7 +88,7 @@ impl Sieve<'_> {
                 Value::Bytes(points) if number == field => {
                     inner.clear();
                     any |= self.points(table, points, &mut inner)?;
-                    write(number, &inner, out);
+                    written::field(out, number, &inner);
                 }
                 _ if !metrics::is_kind(number) => out.extend_from_slice(raw),
                 _ => self.less = true,
@@ -132,16 +133,4 @@ fn each<'a>(message: &'a [u8], mut visit: impl FnMut(u32, Value<'a>, &'a [u8]) -
         from = to;
     }
     Ok(())
-}
-
-/// Writes a field that has a length.
-fn write(number: u32, content: &[u8], out: &mut Vec<u8>) {
-    for mut value in [u64::from(number) << 3 | 2, content.len() as u64] {
-        while value >= 0x80 {
-            out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push(value as u8);
-    }
-    out.extend_from_slice(content);
 }

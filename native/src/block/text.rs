@@ -6,10 +6,11 @@ use arrow_array::{AnyDictionaryArray, Array, GenericByteArray};
 use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 
-use super::{keys, varint};
+use super::keys;
+use crate::written::varint;
 
 pub fn write(out: &mut Vec<u8>, value: &[u8]) {
-    varint(out, value.len());
+    varint(out, value.len() as u64);
     // A copy of nothing may read from a dangling pointer, which costs 90 ns with masked loads.
     if !value.is_empty() {
         out.extend_from_slice(value);

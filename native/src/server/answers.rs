@@ -8,6 +8,7 @@ use crate::group::Taken;
 use crate::intake::Encoding;
 use crate::refusal::Refusal;
 use crate::wire::Signal;
+use crate::written;
 
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
@@ -48,7 +49,7 @@ pub fn response(signal: Signal, taken: &Taken, encoding: Encoding) -> Vec<u8> {
             number(&mut success, 1, taken.rejected);
             bytes(&mut success, 2, taken.message.as_bytes());
             let mut response = Vec::new();
-            message(&mut response, 1, &success);
+            written::field(&mut response, 1, &success);
             response
         }
         Encoding::Json if !partial => b"{}".to_vec(),
@@ -69,8 +70,8 @@ pub fn status(refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
             number(&mut status, 1, code as u64);
             bytes(&mut status, 2, text.as_bytes());
             match refusal {
-                Refusal::Later { seconds, .. } => message(&mut status, 3, &any(RETRY_INFO, &retry_info(*seconds))),
-                Refusal::Never(_) => message(&mut status, 3, &any(BAD_REQUEST, &bad_request(&text))),
+                Refusal::Later { seconds, .. } => written::field(&mut status, 3, &any(RETRY_INFO, &retry_info(*seconds))),
+                Refusal::Never(_) => written::field(&mut status, 3, &any(BAD_REQUEST, &bad_request(&text))),
                 _ => {}
             }
             status
@@ -93,7 +94,7 @@ pub fn status(refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
 fn any(kind: &str, value: &[u8]) -> Vec<u8> {
     let mut any = Vec::new();
     bytes(&mut any, 1, kind.as_bytes());
-    message(&mut any, 2, value);
+    written::field(&mut any, 2, value);
     any
 }
 
@@ -102,7 +103,7 @@ fn retry_info(seconds: f64) -> Vec<u8> {
     let (mut duration, mut info) = (Vec::new(), Vec::new());
     number(&mut duration, 1, delay.as_secs());
     number(&mut duration, 2, u64::from(delay.subsec_nanos()));
-    message(&mut info, 1, &duration);
+    written::field(&mut info, 1, &duration);
     info
 }
 
@@ -114,7 +115,7 @@ fn delay(seconds: f64) -> Duration {
 fn bad_request(words: &str) -> Vec<u8> {
     let (mut violation, mut bad_request) = (Vec::new(), Vec::new());
     bytes(&mut violation, 2, words.as_bytes());
-    message(&mut bad_request, 1, &violation);
+    written::field(&mut bad_request, 1, &violation);
     bad_request
 }
 
@@ -126,28 +127,14 @@ pub fn retry_after(seconds: f64) -> u64 {
 fn number(to: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
         to.push(field << 3);
-        varint(to, value);
+        written::varint(to, value);
     }
 }
 
-fn bytes(to: &mut Vec<u8>, field: u8, value: &[u8]) {
+fn bytes(to: &mut Vec<u8>, field: u32, value: &[u8]) {
     if !value.is_empty() {
-        message(to, field, value);
+        written::field(to, field, value);
     }
-}
-
-fn message(to: &mut Vec<u8>, field: u8, value: &[u8]) {
-    to.push(field << 3 | 2);
-    varint(to, value.len() as u64);
-    to.extend_from_slice(value);
-}
-
-fn varint(to: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        to.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    to.push(value as u8);
 }
 
 /// Base64 without padding, as gRPC sends binary headers.
