@@ -27,7 +27,7 @@ _PIECE: Final = 1 << 20
 """Bytes of a block that are handed over at a time: the engine parses while it is given more, and keeps no copy of the whole."""
 # Without a configuration of its own the engine would read ./config.xml. Its caches may grow to gigabytes; data that was merged away
 # stays for eight minutes, as on a server, so that a power failure does not take both the old parts and the new one.
-# What it spends on a row is decided by `merge_tree` and `compression` (docs/decisions/0014): parts are merged by ten and not by five;
+# What it spends on a row is decided by `merge_tree` and `compression` (docs/decisions/0014): parts are merged by twenty and not by five;
 # statistics of all columns helped none of our queries and cost a tenth of an insert; every column that is being written has a buffer
 # of `max_compress_block_size`; small parts, which are soon merged away, are compressed with lz4 and not with zstd.
 # An insert is on the disk before it is answered (docs/decisions/0025), since the write-ahead log lets go of it then.

@@ -23,7 +23,7 @@ def calls(reading: Reading, key: Key) -> list[Row]:
     Of calls inside of calls that tell the same, the innermost that says something. Tools that ran behind the last call are told by nobody
     else, and stand here too.
     """
-    spans = reading.rows("calls", **key, limit=_SPANS)
+    spans = reading.rows("span_rows", {"says"}, **key, limit=_SPANS)
     recorded = {row["span_id"] for row in reading.rows("call_records", {"named"}, **key, events=messages.EVENTS, limit=_SPANS)}
     saying = [span for span in spans if span["says"] or span["span_id"] in recorded]
     models = [span for span in saying if span["kind"] == "llm"]
