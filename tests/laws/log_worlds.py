@@ -231,7 +231,7 @@ def marked(sent: Sent, seed: int) -> Sent:
         if chance < 0.1:
             put(span, "session.end", random.choice((True, "true", "True", False, "no", 1)))
         elif chance < 0.2:
-            event = span.events.add(name=random.choice(("session.end", "session.start")), time_unix_nano=max(at, 0))
+            event = span.events.add(name=random.choice(("session.end", "session.start")), time_unix_nano=min(max(at, 0), 2**64 - 1))
             put(event, "session.previous_id", random.choice(("s0", "s1", "null")))
 
     return sent.changed(change)
