@@ -13,6 +13,10 @@ from tests.storage.rows import NOON, SECOND
 from tests.storage.test_views import insert
 
 
+COMPUTED = {"otel_logs": {"TimestampTime": "ALIAS", "Precedence": "MATERIALIZED"}}
+"""Columns that nobody inserts."""
+
+
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
 def test_tables_have_the_columns_of_the_schema(database: Database, table: schema.Table) -> None:
     """DESCRIBE TABLE says what schema.py says: names, order, types and meaning."""
@@ -25,6 +29,12 @@ def test_tables_have_the_columns_of_the_schema(database: Database, table: schema
     assert [(row["name"], row["type"], row["comment"]) for row in found] == [
         (column.name, column.type, column.meaning) for column in table.columns
     ]
+    computed = database.rows(
+        """SELECT name, default_kind FROM system.columns
+        WHERE database = {database:String} AND table = {table:String} AND default_kind != '' ORDER BY position""",
+        asked,
+    )
+    assert {row["name"]: row["default_kind"] for row in computed} == COMPUTED.get(table.name, {})
 
 
 @pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)

@@ -153,15 +153,20 @@ def test_late_points_of_it_are_not_stored() -> None:
         assert [tuple(row.values()) for row in sessions] == [("other", 0), ("s", 1)]
 
 
+def send_a_call_of_two(collector: Collector, of_span: str, of_record: str, more: dict[str, Any]) -> None:
+    """A call that a span of one session tells, and a record of another; the record tells `more` of it."""
+    call = span("chat", session=of_span, trace="t", start=at("09:05"), tokens=(100, 20))
+    told = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20} | more
+    collector.send(call)
+    for signal, body in requests([log("gen_ai.client.inference.operation.details", "09:06", of_record, names=call, attributes=told)]):
+        collector.send(body, signal=signal)
+    collector.settle()
+
+
 def test_a_trace_of_another_session_stays_where_only_a_record_was_of_the_deleted_one(collector: Collector, api: httpx.Client) -> None:
     """A record that names one session stands in a trace of another one: its spans are not the deleted session's, and its row is what the
     stored ones say: the call that only the record told in full is known by its span alone."""
-    call = span("chat", session="other", trace="t", start=at("09:05"), tokens=(100, 20))
-    said = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "gen_ai.usage.reasoning.output_tokens": 7}
-    collector.send(call)
-    for signal, body in requests([log("gen_ai.client.inference.operation.details", "09:06", "s", names=call, attributes=said)]):
-        collector.send(body, signal=signal)
-    collector.settle()
+    send_a_call_of_two(collector, "other", "s", {"gen_ai.usage.reasoning.output_tokens": 7})
     assert {row["SessionId"]: row["ReasoningTokens"] for row in collector.sessions()} == {"other": 7, "s": 0}
     delete(api)
     (row,) = collector.sessions()
@@ -172,12 +177,7 @@ def test_a_trace_of_another_session_stays_where_only_a_record_was_of_the_deleted
 
 def test_a_record_that_stays_tells_its_call_alone(collector: Collector, api: httpx.Client) -> None:
     """The other way round: the trace goes, and with it the span that told the call too."""
-    call = span("chat", session="s", trace="t", start=at("09:05"), tokens=(100, 20))
-    said = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
-    collector.send(call)
-    for signal, body in requests([log("gen_ai.client.inference.operation.details", "09:06", "other", names=call, attributes=said)]):
-        collector.send(body, signal=signal)
-    collector.settle()
+    send_a_call_of_two(collector, "s", "other", {})
     assert {row["SessionId"]: row["LlmCalls"] for row in collector.sessions()} == {"other": 0, "s": 1}
     delete(api)
     assert {row["SessionId"]: (row["LlmCalls"], row["InputTokens"]) for row in collector.sessions()} == {"other": (1, 100)}
