@@ -12,7 +12,6 @@ from sojourn.storage.database import Database
 from tests.storage.rows import NOON, SECOND
 from tests.storage.test_views import insert
 
-
 COMPUTED = {"otel_logs": {"TimestampTime": "ALIAS", "Precedence": "MATERIALIZED"}}
 """Columns that nobody inserts."""
 
