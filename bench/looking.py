@@ -37,6 +37,7 @@ QUESTIONS = {
     "long ones, by errors": "/sessions.json?min_wall=1h&sort=-errors",
     "last day, by duration": "/sessions.json?since=24h&sort=-wall_ns",
     "metadata": "/sessions.json?meta.plan=gold&min_cost=1",
+    "metadata of one": "/sessions.json?meta.order={number}",
     "substring, many": "/sessions.json?search=jacket",
     "substring, one": "/sessions.json?search={number}7",
     "substring, none": "/sessions.json?search=nowhere{number}",
@@ -73,11 +74,12 @@ def filled(database: Database, sessions: int) -> None:
     migrate.apply(database)
     client = database.client()
     many, traces, *others = STATEMENTS
+    now = time.time_ns()
     for first in range(0, sessions, 50_000):
         for statement in (many, traces):
-            client.command(statement, parameters={"first": first, "count": min(50_000, sessions - first)})
+            client.command(statement, parameters={"now": now, "first": first, "count": min(50_000, sessions - first)})
     for statement in filter(str.strip, others):
-        client.command(statement)
+        client.command(statement, parameters={"now": now})
     calm = 0
     while calm < 5:  # merges are of writing, not of looking
         time.sleep(0.5)

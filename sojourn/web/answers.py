@@ -26,6 +26,8 @@ _MAX_CALLS: Final = 20
 """Each may hold some mebibytes of what was said before."""
 _STEPS: Final = 24
 _TOTALS: Final = 1_000
+_SORTED: Final = (10_000, 1_000_000)
+"""Of so many versions the newest are found by sorting them, or where they are few of all, of so many."""
 _OVER_TIME: Final = (
     *("sessions", "traces", "errors", "input_tokens", "output_tokens", "total_tokens", "cost", "turns"),
     *("turn_p50_ns", "turn_p95_ns", "turn_p99_ns"),
@@ -51,9 +53,10 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
 
 def activity(reading: Reading, rows: Sequence[Row], parts: int) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
     """When the sessions of a list were busy, by project and id: (part of its time, traces, traces with errors)."""
-    keys = [(row["project"], row["session_id"]) for row in rows[:_SHOWN_ACTIVITY]]
-    found: dict[tuple[str, str], list[tuple[int, int, int]]] = {key: [] for key in keys}
-    for row in reading.rows("session_activity", tenant=reading.tenant, keys=keys, parts=parts) if keys else ():
+    shown = {(row["project"], row["session_id"]): row for row in rows[:_SHOWN_ACTIVITY]}
+    times = {"starts": [wording.moment(row["start"]) for row in shown.values()], "walls": [row["wall_ns"] for row in shown.values()]}
+    found: dict[tuple[str, str], list[tuple[int, int, int]]] = {key: [] for key in shown}
+    for row in reading.rows("session_activity", tenant=reading.tenant, keys=list(shown), parts=parts, **times) if shown else ():
         found[row["project"], row["session_id"]].append((row["part"], row["traces"], row["errors"]))
     return found
 
@@ -203,7 +206,8 @@ def over_time(reading: Reading, pairs: Pairs, now: int) -> Answer:
     """What came in over time: every bucket, or with `group` every bucket of a value in which there is something."""
     question = parameters.over_time(pairs, now)
     since, until, bucket = (int(question.bound[name]) for name in ("since", "until", "bucket"))
-    rows = reading.rows("over_time", question.given, tenant=reading.tenant, **question.bound)
+    given, oldest = _newest(reading, question)
+    rows = reading.rows("over_time", question.given | given, tenant=reading.tenant, **question.bound, **oldest)
     for row in rows:
         row["start"] = wording.stamp(since + int(row.pop("bucket")) * bucket)
     if "all" in question.given:
@@ -211,6 +215,19 @@ def over_time(reading: Reading, pairs: Pairs, now: int) -> Answer:
         starts = [wording.stamp(start) for start in range(since, until, bucket)]
         rows = [found.get(start) or dict.fromkeys(_OVER_TIME, 0) | {"cost": None, "start": start} for start in starts]
     return {"buckets": rows, "bucket_ns": bucket, "since": wording.stamp(since), "until": wording.stamp(until)}
+
+
+def _newest(reading: Reading, question: parameters.Question) -> tuple[set[str], dict[str, int]]:
+    """How the newest rows of sessions and of traces are found, for `over_time.sql`, and from which versions on."""
+    times = {name: question.bound[name] for name in ("since", "until")}
+    found = reading.rows("over_time_oldest", tenant=reading.tenant, **times)[0]
+    given, oldest = set(), {}
+    for kind in ("session", "trace"):
+        few = found[f"{kind}s"] <= max(_SORTED[0], min(found[f"all_{kind}s"] // 2, _SORTED[1]))
+        given.add(f"newest_{kind}s" if few else f"final_{kind}s")
+        version = found[f"oldest_{kind}"]
+        oldest[f"oldest_{kind}"] = 2**64 - 1 if version is None else version  # behind all: there is none
+    return given, oldest
 
 
 def events(reading: Reading, pairs: Pairs, now: int) -> Answer:

@@ -252,6 +252,7 @@ def over_time(pairs: Sequence[tuple[str, str]], now: int) -> Question:
         raise BadParameter("bucket: makes more than 2000 of this time: write a longer one, or less time")
     group = _choice("group", given["group"], GROUPS) if "group" in given else ""
     question.given |= {"group", f"group_{group}"} if group else {"all"}
+    question.given |= set() if group in ("service", "model") else {"plain"}
     question.bound |= {"since": first, "until": first + -(-(until - first) // bucket) * bucket, "bucket": bucket}
     return question
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sojourn.web import answers
 from tests.web.conftest import SECOND, Store, fresh_database, page, trace_row
 
 
@@ -94,6 +96,32 @@ def test_groups(world: httpx.Client) -> None:
     assert [row["group"] for row in buckets(world, since="2h", bucket="1d", group="project")] == ["", "shop"]
     assert [row["group"] for row in buckets(world, since="2h", bucket="1d", group="user")] == ["", "ann"]
     assert [(row["group"], row["traces"]) for row in buckets(world, since="2h", bucket="1d", group="model")] == [("", 2), ("gpt-5", 4)]
+
+
+@pytest.mark.parametrize("asked", [{"since": "2025-12-31T23:40:00Z"}, {"since": "2h", "until": "2025-12-31T23:20:00Z", "user": "ann"}])
+def test_only_the_newest_versions_count(chdb_path: Path, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a newer version lies in another time, or says that there is none; found by sorting, or by the database."""
+    chance = random.Random(6)
+    with fresh_database(chdb_path) as database, page(database) as web:
+        for table in ("session_rows", "session_trace_rows"):
+            database.client().command(f"SYSTEM STOP MERGES {table}")
+        for version in range(1, 6):
+            _write_again(Store(database), chance, version)
+        sorting = buckets(web, bucket="5m", **asked)
+        monkeypatch.setattr(answers, "_SORTED", (0, 0))
+        assert buckets(web, bucket="5m", **asked) == sorting
+        assert sum(row["traces"] for row in sorting) > 0
+
+
+def _write_again(store: Store, chance: random.Random, version: int) -> None:
+    """About half of forty sessions with a trace each, at other times than before."""
+    for number in chance.sample(range(40), 20):
+        start = chance.randrange(3600)
+        known = {"Version": version, "Deleted": int(chance.random() < 0.2)}
+        about = {"UserId": chance.choice(["ann", "bob"]), "Traces": 1, "Turns": 1, "FirstTrace": "x"}
+        store.sessions({"session_id": f"s{number}", "start": start, "end": start + 10} | about | known)
+        told = {"CostPico": chance.randrange(-1, 10), "Spans": 1, "Turn": 1}
+        store.insert("session_trace_rows", trace_row(f"{number:032x}", f"s{number}", start, start + chance.randrange(1, 9), **told | known))
 
 
 @pytest.mark.parametrize(

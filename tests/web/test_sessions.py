@@ -231,6 +231,7 @@ def _again(chance: random.Random, number: int, version: int) -> dict[str, object
         "CostPico": chance.choice([-1, chance.randrange(10**13)]),
         "InputTokens": chance.randrange(4),
         "UserId": f"u{chance.randrange(3)}",
+        "Metadata": {chance.choice(["plan", "other"]): "gold"},
     }
     gone = {"Deleted": int(chance.random() < 0.1)}
     return (
@@ -246,8 +247,8 @@ def _again(chance: random.Random, number: int, version: int) -> dict[str, object
     )
 
 
-@pytest.mark.parametrize("sort", ["-end", "cost", "-cost"])
-@pytest.mark.parametrize("asked", [{}, {"user": "u1", "min_tokens": 1}])
+@pytest.mark.parametrize("sort", ["-end", "cost", "-cost", "input_tokens", "-revision"])
+@pytest.mark.parametrize("asked", [{}, {"user": "u1", "min_tokens": 1}, {"meta.plan": "gold"}])
 def test_only_the_newest_versions_stand_in_the_list(
     rewritten: httpx.Client, sort: str, asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,8 @@ SETTINGS index_granularity = 512, enable_block_number_column = 1, enable_block_o
 CREATE TABLE IF NOT EXISTS $database.session_rows
 (
 $columns(session_rows),
-    INDEX idx_user UserId TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX idx_user UserId TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_metadata mapValues(Metadata) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(Version, Deleted)
 ORDER BY (Tenant, Project, SessionId)
