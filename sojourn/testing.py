@@ -33,10 +33,12 @@ from sojourn.config.tree import Node, merge, parse
 from sojourn.config.types import Endpoint, parse_duration
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
     from sojourn import _native
+    from sojourn.storage.database import Database
 
 DAY: Final = "2026-01-05"
 """The day on which tests happen unless they say otherwise: a Monday."""
@@ -264,9 +266,34 @@ def run(
     clock = _native.Clock(at(now) if isinstance(now, str) else now)
     if data_dir is None:
         shutil.rmtree(directory() / FOLDER, ignore_errors=True)  # what another test was told is safe is no business of this one
+    else:
+        _let_go_of_engine()
     description = read(_document(config, settings, data_dir), Installed())
     with running(description, clock, TICK) as service:
+        if data_dir is None:
+            _keep_engine(service.database())
         yield Collector(service, clock)
+
+
+_engine: list[Client] = []
+"""What keeps the embedded engine open from one collector to the next: starting it costs more than most tests."""
+
+
+def _keep_engine(database: Database | None) -> None:
+    from sojourn.storage import embedded
+
+    path = directory() / "db"
+    if database is not None and database.path == path and not _engine:
+        _engine.append(embedded.connect(path))
+        atexit.register(_let_go_of_engine)
+
+
+def _let_go_of_engine() -> None:
+    """A process can have only one directory open."""
+    from sojourn.storage import embedded
+
+    while _engine:
+        embedded.release(directory() / "db", _engine.pop())
 
 
 def _document(config: str | Path | None, settings: Sequence[str], data_dir: Path | None) -> Document:
