@@ -86,6 +86,8 @@ class Upkeep:
             rows = history.trace_rows_of_sessions(keys)
             spans = [bool(count) for count in rows.column("Spans").to_pylist()]
             traces = list(zip(keys_of(rows), rows.column("TraceId").to_pylist(), spans, strict=True))
+            # Of other sessions something else may count now: a call that only a record told, or only a span.
+            memory.refolded(memory.keys_of(history.shared(keys, [trace for _, trace, _ in traces])))
         else:
             traces = [((tenant, "", ""), trace, True) for tenant, trace in history.expired_traces(before, EXPIRED)]
         if memory.telling.folding is not None:

@@ -100,6 +100,13 @@ class History:
         first = f"ORDER BY Start, Spans > 0, TraceId LIMIT {schema.MOST_TRACES} BY Tenant, Project, SessionId"
         return self._live(schema.SESSION_TRACE_ROWS, f"{_SESSIONS} {first}", keys=_hexed(keys))
 
+    def shared(self, keys: Sequence[Key], trace_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """(tenant, id) of those traces in which other sessions than these have part."""
+        if not trace_ids:
+            return []
+        rows = f"SELECT DISTINCT Tenant, TraceId FROM {self._table(schema.SESSION_TRACE_ROWS)} FINAL"
+        return self._tuples(f"{rows} WHERE {_TRACES} AND NOT {_SESSIONS}", traces=",".join(trace_ids), keys=_hexed(keys))
+
     def sessions(self, keys: Sequence[Key]) -> pa.Table:
         """Rows of `session_rows`, without deleted ones."""
         return self._of_sessions(schema.SESSION_ROWS, keys)

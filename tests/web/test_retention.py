@@ -11,7 +11,7 @@ import pytest
 from sojourn.processors import upkeep
 from sojourn.testing import Collector, at, run, span
 from tests.signals.telling import Point, log, requests
-from tests.web.test_deleting import left
+from tests.web.test_deleting import left, send_a_call_of_two
 from tests.web.test_rebuild import corrupt, drift, rebuild
 
 
@@ -69,6 +69,22 @@ def test_records_and_points_of_nobody_go_by_their_arrival(collector: Collector) 
     mine = "database = currentDatabase() AND table = 'otel_traces' AND active AND partition LIKE '2026%'"
     sql = f"SELECT count() AS n FROM system.parts WHERE {mine}"
     assert collector.query(sql)[0]["n"] == 0
+
+
+@pytest.mark.parametrize("goes", ["record", "span"])
+def test_what_stays_of_a_trace_is_folded_without_what_went(collector: Collector, goes: str) -> None:
+    """A record that names a session whose time is over stood in a trace of a session that goes on, or the other way round."""
+    of_span, of_record = ("stays", "goes") if goes == "record" else ("goes", "stays")
+    send_a_call_of_two(collector, of_span, of_record, {"gen_ai.usage.reasoning.output_tokens": 7})
+    collector.advance("9d")
+    collector.send(chat("2026-01-14T09:05", "stays"))
+    collector.advance("2d")
+    collector.advance("2h")
+    collector.advance("2h")
+    (row,) = collector.sessions()
+    thought = 0 if goes == "record" else 7
+    assert (row["SessionId"], row["LlmCalls"], row["InputTokens"], row["ReasoningTokens"]) == ("stays", 2, 200, thought)
+    assert (rebuild(collector, check=True)[0]["wrong"], drift(collector)) == (0, 0)
 
 
 def test_nothing_goes_if_retention_is_0() -> None:
