@@ -88,8 +88,9 @@ def send_all(collector: Collector, some: list[Side], random: Random, between: Ca
 
 def speak(collector: Collector, some: list[Side], random: Random) -> None:
     """People end some of the sessions that they see, and name others."""
-    seen = [key for key in shown(collector, [side.project for side in some]) if key[0] == "session"]
-    for _, _, project, session, _ in random.sample(sorted(seen), min(5, len(seen))):
+    sql = "SELECT Project, SessionId FROM sessions WHERE Project IN {projects:Array(String)} ORDER BY Project, SessionId"
+    seen = [tuple(row.values()) for row in collector.query(sql, {"projects": [side.project for side in some]})]
+    for project, session in random.sample(seen, min(5, len(seen))):
         said = Said(project, session, collector.clock.now(), random.choice(("", "Rome", "Orders")))
         path = f"/sessions/{urllib.parse.quote(session, safe='')}/{'name' if said.name else 'end'}?project={project}"
         body = json.dumps({"name": said.name}).encode() if said.name else b""
@@ -130,6 +131,7 @@ _COLUMNS = {
     "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags"),
 }
 _COLUMNS["session"] = (*_COLUMNS["segment"], "Segments")
+_KEYS = {"trace": ("TraceId",), "segment": ("Segment",), "session": ()}
 _VIEWS = {"trace": "session_traces", "segment": "session_segments", "session": "sessions"}
 
 
@@ -137,7 +139,8 @@ def shown(collector: Collector, projects: list[str]) -> Rows:
     """Rows of the views in some projects: what people see."""
     found: dict[Any, Any] = {}
     for kind, view in _VIEWS.items():
-        for row in collector.query(f"SELECT * FROM {view} WHERE Project IN {{projects:Array(String)}}", {"projects": projects}):
+        columns = ", ".join(dict.fromkeys(("Tenant", "Project", "SessionId", *_KEYS[kind], *_COLUMNS[kind], "Flags", "Cost")))
+        for row in collector.query(f"SELECT {columns} FROM {view} WHERE Project IN {{projects:Array(String)}}", {"projects": projects}):
             flags = sorted(set(row["Flags"]) - comparing.NOT_COMPARED)
             cost = None if row["Cost"] is None else int(row["Cost"].scaleb(12))
             found[(kind, *comparing.key_of(row))] = {name: _plain(row[name]) for name in _COLUMNS[kind]} | {"Flags": flags, "Cost": cost}
