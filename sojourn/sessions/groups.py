@@ -5,12 +5,13 @@ The heavy part is native (`_native.arrange`); what is left works on its order: b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sojourn import _native
+from sojourn.sessions.order import where
 from sojourn.sessions.packed import U64, Index, Mask, Rows, take
 
 GROUP_BITS = 24
@@ -49,7 +50,7 @@ class Groups:
 
 
 def arrange(rows: Rows, bits: int = 64 - GROUP_BITS, apart: Mask | None = None) -> tuple[Groups, Rows, Index, Index]:
-    """Of FACT rows with one (trace, span) keep the one with the greatest version, at equal versions the first, and link the trees.
+    """Of FACT rows with one (trace, span) keep the one with the greatest version, of equal copies the first, and link the trees.
 
     Rows that are `apart` stand under no other, whatever parent they name.
 
@@ -62,7 +63,32 @@ def arrange(rows: Rows, bits: int = 64 - GROUP_BITS, apart: Mask | None = None) 
     order, first, up, cut = (np.frombuffer(each, np.int64) for each in _native.arrange(trace, span, parent, end, digest, bits))
     kept = take(rows, order)
     sizes = np.diff(np.append(first, len(order)))
-    return Groups(order, kept["trace"], first, np.repeat(np.arange(len(first)), sizes), sizes, bits), kept, up, cut
+    groups = Groups(order, kept["trace"], first, np.repeat(np.arange(len(first)), sizes), sizes, bits)
+    if len(order) < len(rows):
+        earlier, place = _came_earlier(groups, rows, kept)
+        if len(earlier):
+            order = order.copy()
+            order[place] = earlier
+            groups, kept = replace(groups, order=order), take(rows, order)
+    return groups, kept, up, cut
+
+
+def _came_earlier(groups: Groups, rows: Rows, kept: Rows) -> tuple[Index, Index]:
+    """Equal copies that arrived before those kept, since the clock went back, and which of the kept rows they replace; the earliest last.
+
+    What has no time of its own is as old as its first copy, and that is the one that the tables keep (docs/decisions/0015).
+    """
+    left = np.ones(len(rows), bool)
+    left[groups.order] = False
+    others = where(left)
+    mine = rows[["trace", "span", "sent_end", "digest", "arrival"]][others]
+    place = find(groups, kept["span"], mine["trace"], mine["span"])
+    than = kept[["sent_end", "digest", "arrival"]][place]
+    same = (mine["sent_end"] == than["sent_end"]) & (mine["digest"] == than["digest"])
+    earlier = where(same & (mine["arrival"] < than["arrival"]))
+    earlier = earlier[::-1]  # so that of several the first wins
+    earlier = earlier.take(np.argsort(-mine["arrival"].take(earlier), kind="stable"))
+    return others.take(earlier), place.take(earlier)
 
 
 def find(groups: Groups, idents: U64, group: npt.NDArray[np.uint32], ident: U64) -> Index:

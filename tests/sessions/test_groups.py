@@ -12,24 +12,33 @@ from sojourn.sessions.packed import FACT
 SMALL = 3  # bits left of an id in the sort key: clashes all the time
 
 rows_of_traces = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(1, 12), st.integers(0, 3), st.integers(0, 3), st.integers(0, 12)), min_size=1, max_size=60
-)
+    st.tuples(*(st.integers(0, 3), st.integers(1, 12), st.integers(0, 3), st.integers(0, 3), st.integers(0, 12), st.integers(0, 2))),
+    min_size=1,
+    max_size=60,
+).map(lambda rows: _alike(rows))
+NAMES = ("trace", "span", "sent_end", "digest", "parent", "arrival")
+
+
+def _alike(rows):
+    """Equal copies name one parent."""
+    parents = {}
+    return [(*row[:4], parents.setdefault(row[:4], row[4]), row[5]) for row in rows]
 
 
 def facts(rows):
     out = np.zeros(len(rows), FACT)
-    for name, values in zip(("trace", "span", "sent_end", "digest", "parent"), zip(*rows, strict=True), strict=True):
+    for name, values in zip(NAMES, zip(*rows, strict=True), strict=True):
         out[name] = values
     return out
 
 
 @given(rows_of_traces)
-def test_one_row_each_keeps_the_greatest_version(rows):
+def test_one_row_each_keeps_the_greatest_version_and_of_equal_copies_the_first_to_arrive(rows):
     groups, kept, _, _ = arrange(facts(rows), SMALL)
-    best: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for at, (trace, span, end, digest, _) in enumerate(rows):
-        best[trace, span] = max(best.get((trace, span), (-1, -1, -1)), (end, digest, -at))
-    assert {(rows[at][0], rows[at][1]): at for at in groups.order.tolist()} == {key: -value[2] for key, value in best.items()}
+    best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+    for at, (trace, span, end, digest, _, arrival) in enumerate(rows):
+        best[trace, span] = max(best.get((trace, span), (-1, -1, -9, -1)), (end, digest, -arrival, -at))
+    assert {(rows[at][0], rows[at][1]): at for at in groups.order.tolist()} == {key: -value[3] for key, value in best.items()}
     assert len(groups.order) == len(best) == groups.sizes.sum()
     assert groups.number.tolist() == sorted(trace for trace, _ in best)
     assert (groups.number[groups.first][groups.member] == groups.number).all()
