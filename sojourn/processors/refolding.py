@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from sojourn import _native
 from sojourn.component import REPRICE, Batch, Host
+from sojourn.processors.beside import meet, only
 from sojourn.schema import FLAGS, MOST_TRACES, SESSION_ROWS, SESSION_SEGMENT_ROWS, SESSION_TRACE_ROWS
 from sojourn.sessions.lifecycle import SECOND
 from sojourn.sessions.names import NAME, Key, keys_of
@@ -133,7 +134,7 @@ def _again(
     costs something else now, if that is asked for.
 
     Who tells calls in records is found out on the way, as it is live: a trace is folded again when it was folded with something else in
-    mind. `stored` are the sessions' trace rows.
+    mind. Of other sessions, of which records stand in the same traces, the stored rows say it. `stored` are the sessions' trace rows.
     """
     assert host.history is not None
     assert known.folding is not None
@@ -143,12 +144,14 @@ def _again(
     fold = known.folding.afresh(own)
     orders = fold.take_stored(host.history, _traces_of(host.history, request, keys, stored), request.reprice)
     arrived, traces, derived = _arrivals(stored), [], []
-    batch = fold.settle()
-    for _ in range(PASSES):
+    wanted, batch = set(keys), fold.settle()
+    for number in range(PASSES):
         if batch is None:
             break
         fold.committed()
-        traces.append(as_arrived(batch, arrived))
+        if not number:
+            meet(own, host.history, batch, wanted)
+        traces.append(only(as_arrived(batch, arrived), wanted))
         lifecycle = keeping(own)
         for told in traces:
             list(lifecycle.process(Batch(SESSION_TRACE_ROWS.name, told)))
@@ -156,7 +159,7 @@ def _again(
         lifecycle.committed()
         batch = fold.due()
     parts = {name: [batch.records for batch in derived if batch.table == name] for name in PARTS}
-    return {name: _found(batches, set(keys)) for name, batches in (parts | {SESSION_TRACE_ROWS.name: traces}).items()}, orders
+    return {name: _found(batches, wanted) for name, batches in (parts | {SESSION_TRACE_ROWS.name: traces}).items()}, orders
 
 
 def _traces_of(history: History, request: Refold, keys: list[Key], stored: pa.Table) -> list[Trace]:
@@ -173,8 +176,8 @@ def _arrivals(stored: pa.Table) -> Mapping[Id, int]:
 
 
 def as_arrived(batch: pa.RecordBatch, arrived: Mapping[Id, int]) -> pa.RecordBatch:
-    """The trace rows with the arrival that was told, if it is earlier: of two equal copies of a span, which arrived at their own times,
-    the table keeps the later one."""
+    """The trace rows with the arrival that was told, if it is earlier. Of equal copies that take a time from their arrival the first stays
+    (docs/decisions/0015); of those with times of their own a merge keeps the one stored last, and with it only another arrival."""
     rows = copy(view(batch.column("_trace"), TRACE))
     told = np.array([arrived.get(id_, np.iinfo(np.int64).max) for id_ in _ids(batch)], np.int64)
     rows["arrival"] = np.minimum(rows["arrival"], told)

@@ -107,6 +107,16 @@ class History:
         rows = f"SELECT DISTINCT Tenant, TraceId FROM {self._table(schema.SESSION_TRACE_ROWS)} FINAL"
         return self._tuples(f"{rows} WHERE {_TRACES} AND NOT {_SESSIONS}", traces=",".join(trace_ids), keys=_hexed(keys))
 
+    def tellings(self, keys: Sequence[Key]) -> list[tuple[Key, str, int, str]]:
+        """Who tells calls in log records of those sessions, as their trace rows note it: session, trace id, TELLING bits, service."""
+        if not keys:
+            return []
+        notes = "`Notes.What` AS what, `Notes.Key` AS bits, `Notes.Text` AS service"
+        rows = f"SELECT Tenant, Project, SessionId, TraceId, bits, service FROM {self._table(schema.SESSION_TRACE_ROWS)} FINAL"
+        sql = f"{rows} ARRAY JOIN {notes} WHERE what = {schema.FACETS['telling']} AND {_SESSIONS}"
+        found = self._tuples(sql, keys=_hexed(keys))
+        return [((tenant, project, session), trace, bits, service) for tenant, project, session, trace, bits, service in found]
+
     def sessions(self, keys: Sequence[Key]) -> pa.Table:
         """Rows of `session_rows`, without deleted ones."""
         return self._of_sessions(schema.SESSION_ROWS, keys)

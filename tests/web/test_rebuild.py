@@ -111,9 +111,9 @@ def test_a_clock_that_goes_back_is_no_drift() -> None:
         assert drift(collector) == 0
 
 
-@pytest.mark.parametrize("later", ["200ms", "61s", "2h"])
+@pytest.mark.parametrize("later", [0.2, 61, 7200, -30])
 @pytest.mark.parametrize("memory", ["1KiB", "64MiB"])
-def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, later: str) -> None:
+def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, later: float) -> None:
     """Spans and records from a far future, or without any time, sent twice: the table keeps the copy that counts."""
     settings = [f"processors.aggregate.memory={memory}", f"processors.lifecycle.memory={memory}"]
     record = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"%s"},"timeUnixNano":"%d","attributes":'
@@ -124,10 +124,33 @@ def test_a_time_that_follows_the_arrival_is_that_of_the_first_copy(memory: str, 
             for body, time in (("undated", 0), ("far", at("2026-01-09T09:00"))):
                 message = json_format.Parse(record % (body, time), ExportLogsServiceRequest())
                 collector.send(message.SerializeToString(), signal="logs")
-            collector.advance(later)
+            collector.settle()
+            collector.set(collector.clock.now() + round(later * 10**9))
         collector.query("OPTIMIZE TABLE otel_traces FINAL")
         collector.query("OPTIMIZE TABLE otel_logs FINAL")
-        assert rebuild(collector, check=True) == (ANY, [])
+        collector.set("23:00")
+        last, differences = rebuild(collector, check=True)
+        assert (last["unsettled"], differences, drift(collector)) == ([], [], 0)
+
+
+def test_who_tells_calls_in_a_session_counts_in_the_traces_that_it_shares() -> None:
+    """A record of `other` stands in a trace of `s`, and is no call, since another record tells that its service has events of its own.
+    So the trace has no calls but the figures of its chain, whether both sessions are looked at together or one alone."""
+    chain = span("chain", session="s", start=at("09:05"), attributes={"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 30})
+    details = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 7}
+    generic = log("gen_ai.client.inference.operation.details", "09:05", "other", trace=chain.trace_id, attributes=details)
+    own = log(
+        "codex.sse_event", "09:06", "other", attributes={"event.kind": "response.completed", "model": "gpt-5", "input_token_count": 4}
+    )
+    with run(now="09:10") as collector:
+        collector.send(chain)
+        for signal, body in requests([generic, own]):
+            collector.send(body, signal=signal)
+        assert {row["SessionId"]: row["InputTokens"] for row in collector.sessions()} == {"s": 30, "other": 4}
+        for sessions in (["s", "other"], ["s"], ["other"]):
+            assert rebuild(collector, check=True, sessions=sessions) == (ANY, [])
+        collector.advance("2h")
+        assert drift(collector) == 0
 
 
 @pytest.mark.parametrize("now", ["09:10", "11:00"])
