@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
+import re
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -28,6 +30,8 @@ WORLDS = 25
 MOST = 4
 """Groups of one world."""
 _PROJECTS = itertools.count(1)
+_HAPPENED: dict[str, list[Any]] = {}
+"""All that was sent and said, by project: what is found wrong may be of an earlier play."""
 
 ANY = st.one_of(worlds.spans(), log_worlds.everything(), log_worlds.marked_worlds())
 
@@ -72,6 +76,7 @@ def send_round(collector: Collector, some: list[Side], number: int) -> None:
     for side in some:
         if number < len(side.groups):
             side.arrived.append((now, side.groups[number]))
+            _HAPPENED.setdefault(side.project, []).append(((now - worlds.NOW) / worlds.SECOND, side.groups[number]))
             together += side.groups[number]
     for signal, body in log_worlds.requests(together) if together else ():
         collector.send(body, signal=signal)
@@ -100,6 +105,7 @@ def speak(collector: Collector, some: list[Side], random: Random) -> None:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=60) as answer:
             assert answer.status == 200
         next(side for side in some if side.project == project).said.append(said)
+        _HAPPENED[project].append(said)
 
 
 def assert_right(collector: Collector, some: list[Side], only: Callable[[Rows], Rows] = lambda rows: rows, **rules: Any) -> None:
@@ -115,12 +121,36 @@ def assert_same(wrong: dict[Any, Any], some: list[Side]) -> None:
     """No differences; those of the first worlds that have some are told, with all that was sent there."""
     projects = sorted({key[2] for key in wrong})
     told = [
-        f"{side.project} {side.arrived} {side.said}\n"
-        + "\n".join(f"  {key[0]} {key[3:]}: got, want = {wrong[key]}" for key in wrong if key[2] == side.project)
-        for side in some
-        if side.project in projects[:2]
+        f"{happened(project)}\n" + "\n".join(f"  {key[0]} {key[3:]}: got, want = {wrong[key]}" for key in wrong if key[2] == project)
+        for project in projects[:2]
     ]
     assert not wrong, f"{len(projects)} of {len(some)} worlds differ: {projects}\n" + "\n".join(told)
+
+
+def happened(project: str) -> str:
+    """All that was sent and said there, with the seconds after `worlds.NOW`."""
+    return f"{project} {_HAPPENED.get(project)}"
+
+
+class _Found(logging.Handler):
+    """What was found to be wrong of sessions that had ended, and mended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+_FOUND = _Found()
+logging.getLogger("sojourn.processors.keeping").addHandler(_FOUND)
+
+
+def found_wrong() -> str:
+    """What the log says was wrong of sessions that had ended, with all that happened there."""
+    projects = sorted({match[1] for line in _FOUND.told if (match := re.match("session /(p[0-9]+)/", line))})
+    return "\n".join([*_FOUND.told[:20], *map(happened, projects[:2])])
 
 
 _SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
