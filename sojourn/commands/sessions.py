@@ -76,6 +76,8 @@ def _configure_change(commands: Any, name: str, purpose: str, method: str, suffi
     parser.add_argument("id", help="session id")
     if name == "rename":
         parser.add_argument("name", help="its name from now on")
+    if name == "delete":
+        parser.add_argument("--yes", action="store_true", help="do not ask; nobody is asked where the input is no terminal")
     parser.add_argument("--project", help="project of the session, if it is in one")
     parser.set_defaults(act=_change, method=method, suffix=suffix)
     return parser
@@ -89,6 +91,9 @@ def _change(args: argparse.Namespace) -> int:
     pairs = [("project", args.project)] if args.project else []
     said = {"name": args.name} if "name" in args else {}
     path = f"/sessions/{quote(args.id, safe='')}{args.suffix}"
+    if "yes" in args and not args.yes and sys.stdin.isatty() and not _agreed(args.id):
+        print("nothing was deleted", file=sys.stderr)
+        return 1
     body = call(args.endpoint, path, pairs, args.method, said)
     if args.json:
         return _print_json(body) if body else 0
@@ -96,6 +101,12 @@ def _change(args: argparse.Namespace) -> int:
         console = showing.console()
         console.print(showing.session(json.loads(body), console.width))
     return 0
+
+
+def _agreed(identity: str) -> bool:
+    """Whether whoever sits before the terminal means it."""
+    print(f"Delete {identity!a} with its spans and log records, for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, str]]:

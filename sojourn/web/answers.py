@@ -248,6 +248,13 @@ def alerts(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"alerts": [_alert(row, firing.get((row["project"], row["session_id"]), ())) for row in rows], "next": following}
 
 
+def names(reading: Reading, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """What the sessions of these events are called, by project and id; nothing of those that have no name."""
+    keys = sorted({(row["project"], row["session_id"]) for row in rows})
+    found = reading.rows("session_names", tenant=reading.tenant, keys=keys) if keys else []
+    return {(row["project"], row["session_id"]): row["name"] for row in found}
+
+
 def _alert(row: Row, firing: Sequence[str]) -> Row:
     said = row["attributes"]
     told = {name: said.get(f"alert.{name}", "") for name in ("severity", "condition", "values")}

@@ -211,9 +211,11 @@ class Application:
             case ("queries",):
                 return _page(pages.queries(self._endpoints()))
             case ("alerts",):
-                return _page(pages.alerts(answers.alerts(self._reading, asked.pairs, now), asked.pairs))
+                answer = answers.alerts(self._reading, asked.pairs, now)
+                return _page(pages.alerts(answer, answers.names(self._reading, answer["alerts"]), asked.pairs))
             case ("events",):
-                return _page(pages.events(answers.events(self._reading, asked.pairs, now), asked.pairs))
+                answer = answers.events(self._reading, asked.pairs, now)
+                return _page(pages.events(answer, answers.names(self._reading, answer["events"]), asked.pairs))
             case ("sessions", _, "metrics"):
                 answer = answers.metrics(self._reading, asked.parts[1], asked.pairs)
                 return _page(pages.metrics(answer, asked.parts[1], asked.pairs))

@@ -84,6 +84,18 @@ def test_news_never_move_what_is_read(visit: Visit, world: World) -> None:
     window.wait_for_selector('tr[data-key="/sessions/new%20one"]')
 
 
+def test_news_leave_filters_alone_that_are_being_filled_in(visit: Visit, world: World) -> None:
+    """Also where nothing fits yet; what fits then is shown."""
+    store, _ = world
+    window = visit("/sessions?search=soon-there")
+    window.wait_for_selector("#live.on")
+    window.click("text=Filter and sort")
+    window.fill(".pop input[name=user]", "ann")
+    store.sessions({"session_id": "soon-there", "end": 3800, "Version": 3})
+    window.wait_for_selector('tr[data-key="/sessions/soon-there"]')
+    assert window.input_value(".pop input[name=user]") == "ann"
+
+
 def test_an_open_session_grows(visit: Visit, world: World) -> None:
     """A new turn stands behind the last one, and the totals follow."""
     store, _ = world

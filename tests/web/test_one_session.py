@@ -224,6 +224,20 @@ def test_alerts(web: httpx.Client, story: Store) -> None:
     assert web.get("/alerts.json?event=session.end").status_code == 400
 
 
+@pytest.mark.parametrize(("path", "rows"), [("/alerts", 1), ("/alerts?name=dear", 1), ("/alerts?name=other", 0), ("/events", 2)])
+def test_events_are_told_of_sessions_by_name(store: Store, web: httpx.Client, path: str, rows: int) -> None:
+    """Beside the id; of an alert its condition, and no attributes."""
+    store.sessions({"session_id": "s-1", "Name": "Torn jacket"})
+    said = {"alert.severity": "critical", "alert.condition": "cost > 5", "alert.values": "cost=5.5"}
+    event = {"SessionId": "s-1", "Time": at(8), "Version": 9}
+    alert = event | {"Event": "session.alert", "Revision": 7, "Reason": "dear", "Attributes": said}
+    store.insert("session_event_rows", alert, event | {"Event": "session.start", "Revision": 1})
+    html = web.get(path).text
+    assert html.count("Torn jacket") == html.count("<code><bdi>s-1") == rows
+    assert html.count("<code>cost &gt; 5</code>") == min(rows, 1)
+    assert "alert.condition" not in html
+
+
 def test_a_tree_of_spans_holds_every_span_once() -> None:
     """Also where parents are missing, form a loop, or name themselves, and where it is very deep."""
     parents = {"a": "", "b": "a", "c": "b", "d": "gone", "e": "f", "f": "e", "g": "g"}
@@ -295,5 +309,5 @@ def test_alerts_that_still_fire(store: Store, web: httpx.Client) -> None:
     assert [one["session_id"] for one in web.get("/alerts.json?name=dear").json()["alerts"]] == ["t", "s"]
     html = web.get("/alerts?session_id=s").text
     assert html.count("cost &gt; 5") == 3
-    assert "fires" in web.get("/sessions/s").text
+    assert "alerts fire" in web.get("/sessions/s").text
     assert "No alerts yet" not in html

@@ -67,6 +67,20 @@ def test_a_panel_is_answered(told: Collector, title: str, sql: str) -> None:
     asked(told, expanded(sql, "elsewhere"))
 
 
+@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=[panel["title"] for panel in DASHBOARD["panels"]])
+def test_a_panel_asks_in_the_form_that_the_plugin_reads(told: Collector, panel: dict[str, Any]) -> None:
+    """Statements are of its SQL editor; of a series the first column is the time, named so, and others are labels or numbers."""
+    series = panel["type"] == "timeseries"
+    for target in panel["targets"]:
+        form = {name: target[name] for name in ("editorType", "queryType", "format")}
+        assert form == {"editorType": "sql"} | ({"queryType": "timeseries", "format": 0} if series else {"queryType": "table", "format": 1})
+        if series:
+            (time, kind), *others = [(column["name"], column["type"]) for column in asked(told, f"DESCRIBE ({expanded(target['rawSql'])})")]
+            assert (time, kind) == ("time", "DateTime")
+            assert all(re.fullmatch(r"String|U?Int\d+|Float64|Nullable\(Decimal\(38, 12\)\)", kind) for _, kind in others)
+            assert any(kind != "String" for _, kind in others)
+
+
 def test_variables_and_provisioning(told: Collector) -> None:
     """Choices come from the data; the data source that panels name is the one that is provided."""
     for _, sql in VARIABLES:

@@ -167,6 +167,23 @@ def test_what_follows_tells_news(store: Store, endpoint: str, monkeypatch: pytes
     terminal.wait_for("second name")
 
 
+@pytest.mark.parametrize(
+    ("said", "options", "told"),
+    [("n\n", [], "nothing was deleted"), ("", [], "nothing was"), ("y\n", [], "nothing answers"), ("", ["--yes"], "nothing answers")],
+)
+def test_who_sits_before_a_terminal_is_asked_before_a_session_goes(
+    said: str, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody listens, so that a deletion shows as one that cannot be had."""
+    terminal = io.StringIO(said)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert main(["sessions", "delete", "s\x1b[2J", "--endpoint", "http://127.0.0.1:1", *options]) == 1
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert "\x1b" not in errors
+
+
 @pytest.mark.parametrize("room", [60, 80, 100, 130, 160])
 def test_a_narrow_terminal_shows_less_but_whole(room: int) -> None:
     """Ids can be copied and figures read at any width: columns go before they are cut."""

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from sojourn.schema import FLAG_MEANINGS
-from sojourn.web import changing, wording
+from sojourn.web import changing, messages, wording
 from sojourn.web.answers import Answer, Pairs
 from sojourn.web.reading import Row
 
@@ -22,15 +22,31 @@ logged_in: ContextVar[bool] = ContextVar("logged_in", default=False)
 _LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
 _TITLES: Final = {400: "That cannot be asked", 403: "Not for you", 404: "Not found", 503: "Not now"}
 _PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"), ("SQL", "/queries"))
+_METHODS: Final = frozenset(dir(dict))
 _WORDS: Final = ("ago", "amount", "clock", "count", "duration", "money", "number", "rough", "severity", "short")
+
+
+class _Rows(Environment):
+    """Nearly everything that is shown stands in dictionaries: their keys are looked for before attributes (an eighth of a page)."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute not in _METHODS and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
 
 @functools.cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sojourn.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    environment = _Rows(
+        loader=PackageLoader("sojourn.web", "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update({word: getattr(wording, word) for word in _WORDS})
+    environment.filters["words"] = messages.words
     environment.globals.update(session_address=session_address, trace_address=trace_address, longest=LONGEST_VALUE, places=_PLACES)
     environment.globals.update(flag_words=FLAG_MEANINGS, reasons=wording.REASONS, event_words=wording.EVENTS, token=changing.TOKEN)
     return environment

@@ -13,8 +13,8 @@ function address() {
   return "/sessions" + (given.length ? "?" + new URLSearchParams(given) : "");
 }
 
-function put(page) {
-  for (const name of ["results", "filters"]) {
+function put(page, names = ["results", "filters"]) {
+  for (const name of names) {
     const part = page.getElementById(name);
     if (part) document.getElementById(name).replaceWith(adopt(part));
   }
@@ -97,8 +97,8 @@ async function look() {
   try {
     const { page, ok } = await fetchPage(location.pathname + location.search);
     if (ok && before === location.href) {
-      if (document.querySelector("#results .empty")) put(page);
-      else renew(page);
+      if (!document.querySelector("#results .empty")) renew(page);
+      else if (page.querySelector("tr[data-key]")) put(page, ["results"]); // the filters may be in use
     }
   } catch { /* the stream tells when the collector is back */ }
   setTimeout(() => { busy = false; if (again) { again = false; look(); } }, 1000);
