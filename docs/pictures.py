@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 PICTURES = Path(__file__).parent / "pictures"
 SEED = "7"  # the same stories every time
 SECONDS = 90  # of traffic
+ALERTS = "[{name: expensive, condition: cost > 0.03, severity: critical}, {name: failing, condition: errors >= 2}]"
 WIDE, PHONE = (1360, 860), (390, 844)
 
 
@@ -32,9 +33,11 @@ def main() -> None:
     with demo() as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for name, path, size, scheme in wanted(address):
-            context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, timezone_id="UTC")
+            shape = {"width": size[0], "height": size[1]}
+            context = browser.new_context(viewport=shape, color_scheme=scheme, timezone_id="UTC", bypass_csp=True)
             window = context.new_page()
             window.goto(address + path)
+            window.add_style_tag(content="html { scrollbar-gutter: auto; }")  # no scroll bar is in the picture
             window.wait_for_timeout(1500)
             window.screenshot(path=PICTURES / f"{name}.png")
             print(PICTURES / f"{name}.png")
@@ -55,6 +58,7 @@ def wanted(address: str) -> Iterator[tuple[str, str, tuple[int, int], str]]:
     yield "trace", f"/traces/{trace}?span={span}", WIDE, "light"
     yield "messages", f"/traces/{trace}/messages", WIDE, "light"
     yield "over-time", "/over-time?since=1h&group=service", WIDE, "dark"
+    yield "alerts", "/alerts", WIDE, "light"
     yield "phone", "/sessions", PHONE, "light"
 
 
@@ -71,6 +75,7 @@ def demo() -> Iterator[str]:
     free += ("receivers.otlp.protocols.grpc", "receivers.otlp.protocols.http")
     with tempfile.TemporaryDirectory(prefix="sojourn-pictures-", ignore_cleanup_errors=True) as directory:
         settings = [word for key in free for word in ("--set", f"{key}.endpoint=127.0.0.1:0")]
+        settings += ["--set", f"processors.lifecycle.alerts={ALERTS}"]
         running = subprocess.Popen([sojourn, "demo", "--seed", SEED, "--data-dir", directory, *settings], stderr=subprocess.DEVNULL)
         try:
             ports = Path(directory) / "endpoints.json"
