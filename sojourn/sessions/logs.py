@@ -46,7 +46,8 @@ class Logs:
         silent = record & (((facts["flags"] & MARK) != 0) | (facts["scope"] == self._scope))
         home = homes(facts, main.take(tree.groups.member))
         call, tool = self._tellings(facts, record & ~silent & (home != 0))
-        known = self._known(facts, home, call, tool, main)
+        continued = self.continued(tree, home)
+        known = self._known(facts, home, call, tool, np.concatenate([main, continued[1]]))
         bits = np.zeros(len(facts), np.uint8)
         asked = where(~record | call)
         bits[asked] = bits_of(home.take(asked), facts["service"].take(asked), known)
@@ -57,7 +58,7 @@ class Logs:
         records = Records(record, told, self._named(tree, record), quiet & is_model(facts) & ((facts["flags"] & FLAGS["usage"]) != 0))
         silenced = _silenced(facts, ~record, quiet)
         calls = find_calls(tree.groups, silenced, tree.up, records)
-        cells = cells_of(tree.groups, facts, main, silent, self.continued(tree, home))
+        cells = cells_of(tree.groups, facts, main, silent, continued)
         muted = ~record & (facts["kind"] == TOOL) & ((bits & TELLING["tools"]) != 0)
         notes, noted = self._notes(tree, cells, known, call | tool)
         return Shared(cells, _within(calls, cells), _at_cells(muted, cells), notes, noted)
@@ -67,14 +68,14 @@ class Logs:
         usage = (facts["flags"] & FLAGS["usage"]) != 0
         return counted & is_model(facts) & usage, counted & (facts["kind"] == TOOL)
 
-    def _known(self, facts: Rows, home: U64, call: Mask, tool: Mask, main: U64) -> Pairs:
-        """Who tells what, by what is remembered of these sessions and by these records."""
+    def _known(self, facts: Rows, home: U64, call: Mask, tool: Mask, sessions: U64) -> Pairs:
+        """Who tells what, by what is remembered of these sessions and those of the records, and by these records."""
         there = where(call | tool)
         bits, service, session = self._bits(facts, there), facts["service"].take(there), home.take(there)
         _, first = np.unique(scramble(session, service, bits), return_index=True)
         first = first.compress(bits.take(first) != 0)
-        sessions = self._telling.among(_runs(main)) | self._telling.among(_runs(home.compress(is_record(facts))))
-        told = [(session, *pair) for session in sessions for pair in self._telling.of(session).items()]
+        remembered = self._telling.among(_runs(sessions)) | self._telling.among(_runs(home.compress(is_record(facts))))
+        told = [(session, *pair) for session in remembered for pair in self._telling.of(session).items()]
         before = np.array(told, np.uint64).reshape(-1, 3).T
         now = (session.take(first), service.take(first), bits.take(first))
         return Pairs(*united(*(np.concatenate(columns) for columns in zip(before, now, strict=True))))

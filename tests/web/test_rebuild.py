@@ -153,6 +153,21 @@ def test_who_tells_calls_in_a_session_counts_in_the_traces_that_it_shares() -> N
         assert drift(collector) == 0
 
 
+def test_a_session_that_another_continues_comes_to_rest() -> None:
+    """Of the record that continues it a part is its own: folded later, and alone, that too knows who tells calls there."""
+    completed = {"event.kind": "response.completed", "model": "gpt-5", "input_token_count": 4}
+    told = [log("codex.sse_event", "09:04", "s", attributes=completed)]
+    told += [log("session.start", "09:05", "next", attributes={"session.previous_id": "s"}), log("note", "09:06", "next")]
+    with run(now="09:10") as collector:
+        for signal, body in requests(told):
+            collector.send(body, signal=signal)
+            collector.settle()
+        last, differences = rebuild(collector, check=True)
+        assert (last["unsettled"], differences, drift(collector)) == ([], [], 0)
+        for session in ("s", "next"):
+            assert rebuild(collector, check=True, sessions=[session]) == (ANY, [])
+
+
 @pytest.mark.parametrize("now", ["09:10", "11:00"])
 def test_what_a_rebuild_finds_may_be_an_alert(now: str) -> None:
     """Spans that were stored by somebody else make a condition true, of a session that lives or has ended: it is told, once."""
