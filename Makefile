@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Tests wait for disks, engines and browsers as much as they compute: more of them at once than a small machine has cores.
+WORKERS ?= 4
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 NATIVE := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
@@ -46,11 +48,11 @@ check-rust: check-cargo
 	$(CARGO) test --manifest-path native/Cargo.toml --locked --quiet
 
 check-tests: $(STAMPS)/dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The property tests of the session rules, with many more examples than `make test` takes the time for.
 laws: $(STAMPS)/dev
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -m laws $(ARGS)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n $(WORKERS) -m laws $(ARGS)
 
 # Kills collectors and databases at random moments and looks whether everything that was acknowledged is there once: about an hour.
 torture: $(STAMPS)/dev
