@@ -24,7 +24,7 @@ endif
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint format laws torture docs pictures bench clean check-cargo check-rust check-python check-tests
+.PHONY: run demo test lint lint-python lint-rust format laws torture docs pictures bench clean check-cargo check-rust check-python check-tests
 .DEFAULT_GOAL := run
 
 run: $(STAMPS)/package
@@ -33,14 +33,20 @@ run: $(STAMPS)/package
 demo: $(STAMPS)/package
 	@exec $(BIN)/sojourn demo $(ARGS)
 
-# The cheap checks first, so that a slip is told before the long ones begin.
-test: lint check-rust check-tests
+# The cheap checks first, so that a slip is told before the long ones begin; two at a time, since compilers end with one thread for long.
+test:
+	@$(MAKE) --no-print-directory -j 2 lint check-rust
+	@$(MAKE) --no-print-directory check-tests
 
-lint: $(STAMPS)/dev
+lint: lint-python lint-rust
+
+lint-python: $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sojourn._native --ignore-missing-stub
+
+lint-rust: $(STAMPS)/tools
 	$(CARGO) fmt --manifest-path native/Cargo.toml --check
 	$(CARGO) clippy --manifest-path native/Cargo.toml --locked --all-targets --features python -- -D warnings
 
