@@ -81,9 +81,9 @@ def _came_earlier(groups: Groups, rows: Rows, kept: Rows) -> tuple[Index, Index]
     left = np.ones(len(rows), bool)
     left[groups.order] = False
     others = where(left)
-    mine = rows[["trace", "span", "sent_end", "digest", "arrival"]][others]
+    mine = take(rows, others)
     place = find(groups, kept["span"], mine["trace"], mine["span"])
-    than = kept[["sent_end", "digest", "arrival"]][place]
+    than = take(kept, place)
     same = (mine["sent_end"] == than["sent_end"]) & (mine["digest"] == than["digest"])
     earlier = where(same & (mine["arrival"] < than["arrival"]))
     earlier = earlier[::-1]  # so that of several the first wins
