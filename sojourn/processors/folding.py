@@ -26,6 +26,7 @@ from sojourn.sessions.packed import (
     FACT,
     SPAN_FACET,
     TRACE,
+    TRACE_FACET,
     U64,
     Index,
     Keys,
@@ -257,7 +258,8 @@ class Fold:
         numbers, self._keys = where(new | asked), came.keys
         touched = self._alive(self._recall.known(came, numbers, asked))
         if not len(touched.facts):
-            return None
+            lost = _lost(touched)
+            return self._unpacked(lost, np.empty(0, TRACE_FACET), np.zeros(len(lost), np.int64)) if len(lost) else None
         try:
             return self._rows(touched, fold(touched.facts, touched.facets, self))
         except Forgotten:
@@ -285,7 +287,8 @@ class Fold:
         self._staged[-1].conflicts = _conflicts(folded, touched.fresh)
         told = where(news.take(cells.trace) & (cells.session != 0) & ~self._late_for(touched, folded, numbers))
         gone, left_session = self._gone(touched, folded, numbers, before)
-        if not len(told) and not len(gone):
+        lost = _lost(touched)
+        if not len(told) and not len(gone) and not len(lost):
             return None
         traces["trace_hi"], traces["trace_lo"] = touched.keys[numbers.take(cells.trace), :2].T
         left, first = np.zeros(len(gone), TRACE), groups.first.take(gone)
@@ -293,10 +296,16 @@ class Fold:
         for name in ("start", "end", "arrival"):
             left[name] = folded.facts[name].take(first)
         left["session"], left["deleted"], left["cost"] = left_session, 1, -1
-        facets, counts = _facets_of(folded, told, len(gone))
-        previews = tuple(np.concatenate([each.take(told), np.zeros(len(gone), np.uint64)]) for each in (folded.input, folded.output))
-        rows, version = concat(take(traces, told), left), self._versions.next(self._clock.now())
-        return unpack(rows, facets, counts, (previews[0], previews[1]), self._texts, version, lenient)
+        facets, counts = _facets_of(folded, told, len(gone) + len(lost))
+        previews = tuple(each.take(told) for each in (folded.input, folded.output))
+        return self._unpacked(concat(take(traces, told), left, lost), facets, counts, previews, lenient)
+
+    def _unpacked(
+        self, rows: Rows, facets: Rows, counts: npt.NDArray[np.int64], previews: tuple[U64, ...] = (), lenient: bool = False
+    ) -> pa.RecordBatch:
+        """Trace rows as a batch; the last ones have no previews."""
+        said = [np.concatenate([each, np.zeros(len(rows) - len(each), np.uint64)]) for each in previews or (np.empty(0, np.uint64),) * 2]
+        return unpack(rows, facets, counts, (said[0], said[1]), self._texts, self._versions.next(self._clock.now()), lenient)
 
     def _late_for(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32]) -> Mask:
         """Parts of traces that turn out to belong to a session that was deleted after they had begun: they go too, with their spans."""
@@ -330,7 +339,7 @@ class Fold:
         now = set(zip(folded.cells.trace.tolist(), folded.cells.session.tolist(), strict=True)) | set(
             zip(gone.tolist(), session.tolist(), strict=True)
         )
-        more = sorted({(place[number], code) for number, code in touched.stored} - now)
+        more = sorted({(place[number], code) for number, code in touched.stored if number in place} - now)
         if more:
             gone = np.concatenate([gone, np.array([at for at, _ in more], np.intp)])
             session = np.concatenate([session, np.array([code for _, code in more], np.uint64)])
@@ -384,6 +393,19 @@ class Fold:
                 kept.keys[changed], kept.session[changed], kept.spans[changed], take(facts, rows), counts[changed], take(facets, said)
             )
         self._staged.append(Staged(kept))
+
+
+def _lost(touched: Touched) -> Rows:
+    """Parts of traces of which nothing is left: whatever they were told from went with a deleted session."""
+    if not touched.stored:
+        return np.empty(0, TRACE)
+    there = set(np.unique(touched.facts["trace"]).tolist())
+    parts = sorted({(number, code) for number, code in touched.stored if number not in there})
+    out = np.zeros(len(parts), TRACE)
+    if parts:
+        out["trace_hi"], out["trace_lo"] = touched.keys[[number for number, _ in parts], :2].T
+        out["session"], out["deleted"], out["cost"] = [code for _, code in parts], 1, -1
+    return out
 
 
 def _conflicts(folded: Folded, fresh: int) -> int:

@@ -184,6 +184,19 @@ def test_a_record_that_stays_tells_its_call_alone(collector: Collector, api: htt
     assert rebuild(collector, check=True)[0]["wrong"] == 0
 
 
+def test_what_it_said_of_another_session_goes_with_it(collector: Collector, api: httpx.Client) -> None:
+    """A deleted session had continued another one, which had ended by that; what the record said there is a row there."""
+    collector.send(chat("09:05", "other"))
+    told = [log("session.start", "09:06", "s", attributes={"session.previous_id": "other"}), log("note", "09:07", "s")]
+    for signal, body in requests(told):
+        collector.send(body, signal=signal)
+    assert {row["SessionId"]: row["EndReason"] for row in collector.sessions()} == {"other": "continued", "s": ""}
+    delete(api)
+    assert {row["SessionId"]: row["EndReason"] for row in collector.sessions()} == {"other": ""}
+    assert len(collector.query("SELECT TraceId FROM session_trace_rows FINAL")) == 1
+    assert rebuild(collector, check=True)[1] == []
+
+
 def test_the_command_line_and_the_form(collector: Collector, api: httpx.Client, capfd: pytest.CaptureFixture[str]) -> None:
     """`sojourn sessions delete` says nothing when all is well; a form leads back to the list."""
     from sojourn.web.changing import TOKEN
