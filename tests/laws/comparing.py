@@ -24,9 +24,9 @@ NUMBERS = (
     "ReasoningTokens",
 )
 SETS = ("Services", "Models", "Providers", "Tools", "Tags", "OtherIds")
+OWN_NUMBERS = ("Scores", "Measures")
 PLAIN = ("Name", "PromptName", "SessionName", "UserId", "Turn", "Status", "Input", "Output")
-# sessions.md 7 leaves clock_skew out; the other two only repeat what the rows' own times and counts say.
-NOT_COMPARED = {"clock_skew", "over_duration", "over_traces"}
+NOT_COMPARED = {"clock_skew"}  # sessions.md 7
 
 
 def key_of(row: Row) -> Key:
@@ -65,7 +65,15 @@ def of_product(row: Row) -> Row:
         "CostSources": row["CostSources"],
         "Flags": sorted(set(bits) - NOT_COMPARED),
         "Metadata": {key: (value, at, span) for key, value, at, span in metadata},
+        **own_numbers(row),
     }
+
+
+def own_numbers(row: Row) -> Row:
+    """Scores and measures by their names."""
+    scores = zip(row["Scores.Name"], row["Scores.Count"], row["Scores.Sum"], strict=True)
+    measures = zip(row["Measures.Name"], row["Measures.Value"], strict=True)
+    return {"Scores": {name: (count, total) for name, count, total in scores}, "Measures": dict(measures)}
 
 
 def of_oracle(row: Row) -> Row:
@@ -76,6 +84,7 @@ def of_oracle(row: Row) -> Row:
         "CostSources": ("reported" in row["CostSources"]) + 2 * ("computed" in row["CostSources"]),
         "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
         "Metadata": {key: (value, at[0], int(at[2], 16)) for key, (at, value) in row["Metadata"].items()},
+        **{name: row[name] for name in OWN_NUMBERS},
     }
 
 
@@ -83,25 +92,37 @@ OF_CALLS = (*NUMBERS[2:], "CostPico", "CostSources", "Models", "Providers", "Fla
 """What a trace row says of its calls: in a session of which a service tells its calls in log records that is left open, sums are not."""
 
 SESSION_PLAIN = ("Name", "NameSource", "UserId", "State", "EndReason", "Segments", "Status", "FirstTrace", "LastTrace")
+PREVIEWS = ("FirstInput", "LastOutput")
 SESSION_NUMBERS = (*NUMBERS, "LogRecords", "LogErrors", "Traces", "Turns", "WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
 SESSION_SETS = ("Services", "Models", "Providers", "Tools", "Tags")
 
 
-def session_of_product(row: Row) -> Row:
+def session_of_product(row: Row, traces: dict[Key, Row]) -> Row:
+    """A row of session_rows or session_segment_rows, with what the views read from the rows of its first and last turn."""
+
+    def said(trace: str, prompted: str, name: str) -> str:
+        turn = traces.get((row["Tenant"], row["Project"], row["SessionId"], row[trace]), {})
+        return str(turn.get(name, "") if row[trace] else row[prompted])
+
     return {
+        "FirstInput": said("FirstTrace", "FirstPrompt", "Input"),
+        "LastOutput": said("LastTrace", "LastAnswer", "Output"),
         **{name: row.get(name, 0) for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "CostPico", "CostSources")},
         **{name: sorted(row[name]) for name in SESSION_SETS},
         "Start": row["Start"],
         "End": row["End"],
         "Flags": sorted(set(row["Flags"]) - NOT_COMPARED),
         "Metadata": dict(row["Metadata"]),
+        **own_numbers(row),
+        **({"Alerts": sorted(row["Alerts"])} if "Alerts" in row else {}),
     }
 
 
 def session_of_oracle(row: Row) -> Row:
     sources = {"": 0, "reported": 1, "computed": 2, "mixed": 3}
     return {
-        **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, "Start", "End", "Metadata")},
+        **{name: row[name] for name in (*SESSION_PLAIN, *SESSION_NUMBERS, *OWN_NUMBERS, *PREVIEWS, "Start", "End", "Metadata")},
+        **({"Alerts": row["Alerts"]} if "Alerts" in row else {}),
         **{name: sorted(row[name]) for name in SESSION_SETS},
         "CostPico": -1 if row["CostPico"] is None else row["CostPico"],
         "CostSources": sources[row["CostSource"]],

@@ -164,7 +164,9 @@ def _said(random: Random) -> dict[str, Any]:
         return {"event.name": random.choice(TOOLS), "function_name": "search", "success": random.choice(("true", "false"))}
     if chance < 0.65:
         return {"event.name": random.choice(PROMPTS), "prompt": random.choice(("first", "second", "<REDACTED>"))}
-    if chance < 0.72:
+    if chance < 0.7:
+        return {"event.name": "gen_ai.evaluation.result"} | worlds.evaluation(random)
+    if chance < 0.77:
         return random.choice(({"event.name": "session.end"}, {"event.name": "session.start", "session.previous_id": "s1"}))
     return dict(random.choice(OTHERS))
 

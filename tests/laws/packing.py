@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 from sojourn.schema import FACETS, FLAGS, KINDS
 from sojourn.sessions.packed import FACET, FACT, column, lists
 from tests.oracle import Fact
+from tests.oracle.figures import measures_of, scores_of
 
 
 class Texts:
@@ -38,16 +40,17 @@ class Texts:
         return pa.record_batch({name: pa.array([part[at] for part in parts], pa.string()) for at, name in enumerate(names)})
 
 
-def packed(facts: list[Fact], texts: Texts) -> pa.RecordBatch:
+def packed(facts: list[Fact], texts: Texts, measures: Mapping[str, tuple[str, str]]) -> pa.RecordBatch:
     """A batch of spans as it comes out of the `session` processor, in the columns that the fold reads."""
     ids = sorted({(fact.tenant, fact.trace_id) for fact in facts})
     rows = np.zeros(len(facts), FACT)
     facets, counts = [], []
     for at, fact in enumerate(facts):
         _fill(rows[at], fact, ids.index((fact.tenant, fact.trace_id)), texts)
-        told = list(_facets(fact))
+        told = [(FACETS[what], 0, texts.code(key), texts.code(value)) for what, key, value in _facets(fact)]
+        told += [(FACETS[what], 0, texts.code(name), number % 2**64) for what, name, number in _numbers(fact, measures)]
         counts.append(len(told))
-        facets += [(FACETS[what], 0, texts.code(key), texts.code(value)) for what, key, value in told]
+        facets += told
     columns = {
         "TraceId": pa.DictionaryArray.from_arrays(pa.array(rows["trace"].astype(np.uint32)), pa.array([id_ for _, id_ in ids])),
         "Tenant": pa.array([fact.tenant for fact in facts], pa.string()).dictionary_encode(),
@@ -100,3 +103,12 @@ def _facets(fact: Fact) -> Any:
         yield "session_name", "", fact.session_name
     if fact.prompt_name:
         yield "prompt_name", "", fact.prompt_name
+
+
+def _numbers(fact: Fact, measures: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str, int]]:
+    for name, (count, total) in scores_of([fact]).items():
+        yield "score", name, total
+        if count > 1:
+            yield "score_count", name, count
+    for name, value in measures_of([fact], measures).items():
+        yield "measure", name, value

@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -22,8 +23,10 @@ from hypothesis import strategies as st
 from sojourn import _native
 from sojourn.testing import Collector
 from tests.laws import comparing, log_worlds, worlds
+from tests.laws.configured import USUAL
 from tests.laws.log_worlds import Anything
 from tests.laws.playing import Rows, Said, wanted_of
+from tests.oracle import Rules
 
 WORLDS = 25
 """Examples of one play."""
@@ -51,8 +54,12 @@ class Side:
     """What was sent so far, and when."""
     said: list[Said] = field(default_factory=list)
 
-    def wanted(self, now: int, **rules: Any) -> Rows:
-        return wanted_of(self.arrived, now, _native.digest, self.said, **rules)
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How Hypothesis shows it; what went wrong is told with the worlds that differ."""
+        printer.text(self.project)
+
+    def wanted(self, now: int, rules: Rules = USUAL) -> Rows:
+        return wanted_of(self.arrived, now, _native.digest, self.said, rules)
 
 
 @st.composite
@@ -91,28 +98,30 @@ def send_all(collector: Collector, some: list[Side], random: Random, between: Ca
         between()
 
 
-def speak(collector: Collector, some: list[Side], random: Random) -> None:
-    """People end some of the sessions that they see, and name others."""
+def speak(collector: Collector, some: list[Side], random: Random, words: Sequence[str]) -> None:
+    """People end some of the sessions that they see, name others, or delete them."""
     sql = "SELECT Project, SessionId FROM sessions WHERE Project IN {projects:Array(String)} ORDER BY Project, SessionId"
     seen = [tuple(row.values()) for row in collector.query(sql, {"projects": [side.project for side in some]})]
     for project, session in random.sample(seen, min(5, len(seen))):
-        said = Said(project, session, collector.clock.now(), random.choice(("", "Rome", "Orders")))
-        path = f"/sessions/{urllib.parse.quote(session, safe='')}/{'name' if said.name else 'end'}?project={project}"
-        body = json.dumps({"name": said.name}).encode() if said.name else b""
-        asked = urllib.request.Request(
-            f"http://{collector.endpoints['web']}{path}", body, {"Content-Type": "application/json"}, method="POST"
-        )
+        side, what = next(side for side in some if side.project == project), random.choice(words)
+        name = random.choice(("Rome", "Orders")) if what == "name" else ""
+        said = Said(project, session, collector.clock.now(), what, name, len(side.arrived))
+        path = f"/sessions/{urllib.parse.quote(session, safe='')}{'' if what == 'delete' else f'/{what}'}?project={project}"
+        body = json.dumps({"name": name}).encode() if name else b""
+        method = "DELETE" if what == "delete" else "POST"
+        address = f"http://{collector.endpoints['web']}{path}"
+        asked = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method=method)
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=60) as answer:
-            assert answer.status == 200
-        next(side for side in some if side.project == project).said.append(said)
+            assert answer.status in (200, 204)
+        side.said.append(said)
         _HAPPENED[project].append(said)
 
 
-def assert_right(collector: Collector, some: list[Side], only: Callable[[Rows], Rows] = lambda rows: rows, **rules: Any) -> None:
+def assert_right(collector: Collector, some: list[Side], only: Callable[[Rows], Rows] = lambda rows: rows, rules: Rules = USUAL) -> None:
     """The views show what the oracle says of everything that was sent."""
     want: Rows = {}
     for side in some:
-        want |= side.wanted(collector.clock.now(), **rules)
+        want |= side.wanted(collector.clock.now(), rules)
     got = shown(collector, [side.project for side in some])
     assert_same(comparing.differences(only(got), only(as_shown(want))), some)
 
@@ -156,11 +165,12 @@ def found_wrong() -> str:
 _SHARED = ("Name", "UserId", "Status", *comparing.NUMBERS, *("Services", "Models", "Tools"))
 _DURATIONS = ("WallNs", "ActiveNs", "TurnP50Ns", "TurnP95Ns")
 _RECORDS = ("LogRecords", "LogErrors")
+_TOLD = ("Metadata", "Measures", "Scores", *comparing.PREVIEWS)
 _COLUMNS = {
-    "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output"),
-    "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags"),
+    "trace": (*_SHARED, "OtherIds", "Turn", "Input", "Output", "Measures"),
+    "segment": (*_SHARED, "NameSource", "State", "EndReason", "Traces", "Turns", *_RECORDS, *_DURATIONS, "Providers", "Tags", *_TOLD),
 }
-_COLUMNS["session"] = (*_COLUMNS["segment"], "Segments")
+_COLUMNS["session"] = (*_COLUMNS["segment"], "Segments", "Alerts")
 _KEYS = {"trace": ("TraceId",), "segment": ("Segment",), "session": ()}
 _VIEWS = {"trace": "session_traces", "segment": "session_segments", "session": "sessions"}
 
@@ -182,10 +192,16 @@ def as_shown(rows: Rows) -> Rows:
     found: dict[Any, Any] = {}
     for key, row in rows.items():
         found[key] = {name: row[name] for name in (*_COLUMNS[str(key[0])], "Flags") if name in row}
+        if "Scores" in found[key]:
+            found[key]["Scores"] = {name: {"Count": count, "Sum": total} for name, (count, total) in row["Scores"].items()}
         if "CostPico" in row:
             found[key]["Cost"] = None if row["CostPico"] < 0 else row["CostPico"]
     return found
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, Decimal):
+        return int(value.scaleb(9))
     return sorted(value) if isinstance(value, (list, tuple)) else value

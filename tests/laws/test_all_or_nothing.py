@@ -13,7 +13,8 @@ from sojourn.collector import persistence
 from sojourn.errors import Rejected, Unavailable
 from sojourn.exporters.clickhouse import Inserting
 from sojourn.testing import Collector, run
-from tests.laws import worlds
+from tests.laws import configured, worlds
+from tests.laws.configured import USUAL
 from tests.laws.side_by_side import ANY, Side, assert_right, plays, send_all, send_round, sides
 from tests.laws.test_database import FORGETFUL, PHASES
 
@@ -53,7 +54,7 @@ def trouble() -> Iterator[Trouble]:
 
 @pytest.fixture(scope="module", params=[(), FORGETFUL], ids=["remembering", "forgetful"])
 def collector(request: pytest.FixtureRequest, trouble: Trouble) -> Iterator[Collector]:
-    with run(settings=request.param, now=worlds.NOW) as collector:
+    with run(settings=(*configured.settings(USUAL), *request.param), now=worlds.NOW) as collector:
         yield collector
 
 

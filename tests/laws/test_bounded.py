@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from sojourn.testing import Collector, run
-from tests.laws import worlds
+from tests.laws import configured, worlds
+from tests.laws.configured import USUAL
 from tests.laws.side_by_side import ANY, Side, assert_right, plays, send_all, sides
 from tests.laws.test_database import PHASES
 
@@ -22,7 +23,7 @@ KEPT = 256 * 1024
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
     """A collector that goes on for all plays: the sessions of one have ended when the next one comes."""
-    with run(settings=[f"processors.lifecycle.memory={KEPT}"], now=worlds.NOW) as collector:
+    with run(settings=[*configured.settings(USUAL), f"processors.lifecycle.memory={KEPT}"], now=worlds.NOW) as collector:
         yield collector
 
 

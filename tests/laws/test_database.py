@@ -6,7 +6,7 @@ As it is built in, with so little memory that everything is forgotten and read b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -15,10 +15,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sojourn.testing import Collector, run
-from tests.laws import log_worlds, side_by_side, worlds
+from tests.laws import configured, log_worlds, side_by_side, worlds
+from tests.laws.configured import HOUR, USUAL
 from tests.laws.playing import facts
 from tests.laws.side_by_side import ANY, Side, assert_right, happened, plays, send_all, sides
 from tests.laws.test_fold import _summed
+from tests.oracle import Rules
+from tests.oracle.cutting import MINUTE, Override
 from tests.web.test_rebuild import drift, rebuild
 
 pytestmark = pytest.mark.laws
@@ -30,15 +33,21 @@ FORGETFUL = ("processors.aggregate.memory=1KiB", "processors.lifecycle.memory=1K
 
 @dataclass(frozen=True)
 class Mode:
+    rules: Rules = USUAL
     settings: tuple[str, ...] = ()
-    rules: dict[str, Any] = field(default_factory=dict)
-    """The same in the oracle's words."""
+    """Beside the rules."""
 
 
+GAP = replace(USUAL, missing_id="gap", gap_attributes=("app.team", "user"), max_tokens=1000)
+SERVICES = (
+    Override(None, "desk", {"idle_timeout": 2 * HOUR, "max_duration": 3 * HOUR}),
+    Override(None, "shop", {"idle_timeout": 2 * MINUTE, "max_traces": 1, "max_tokens": 30}),
+)
 MODES = {
     "remembering": Mode(),
-    "forgetful": Mode(FORGETFUL),
-    "trace": Mode((*FORGETFUL, "processors.session.missing_id=trace"), {"missing_id": "trace"}),
+    "forgetful": Mode(settings=FORGETFUL),
+    "trace": Mode(replace(USUAL, missing_id="trace"), FORGETFUL),
+    "gap, rules": Mode(replace(GAP, overrides=SERVICES), FORGETFUL),
 }
 BOTH = ["remembering", "forgetful"]
 LATER = 2 * 86_400 * worlds.SECOND
@@ -50,17 +59,17 @@ Running = tuple[Collector, Mode]
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """One collector for all plays of a mode."""
     mode = MODES[request.param]
-    with run(settings=mode.settings, now=worlds.NOW) as collector:
+    with run(settings=(*configured.settings(mode.rules), *mode.settings), now=worlds.NOW) as collector:
         yield collector, mode
 
 
-@settings(max_examples=plays(len(MODES)) + 1, phases=PHASES)
+@settings(max_examples=plays(len(MODES)), phases=PHASES)
 @pytest.mark.parametrize("running", MODES, indirect=True)
 @given(some=sides(ANY), seed=worlds.SEEDS)
 def test_law_1_order_batches_and_signals_change_nothing(running: Running, some: list[Side], seed: int) -> None:
     collector, mode = running
     send_all(collector, some, Random(seed))
-    assert_right(collector, some, **mode.rules)
+    assert_right(collector, some, rules=mode.rules)
 
 
 @settings(max_examples=plays(len(BOTH)), phases=PHASES)
@@ -166,19 +175,17 @@ def test_law_1_while_time_passes(running: Running, some: list[Side], seed: int) 
 @pytest.mark.parametrize("running", BOTH, indirect=True)
 @given(some=sides(ANY), seed=worlds.SEEDS)
 def test_law_1_what_people_say_holds_whatever_comes_later(running: Running, some: list[Side], seed: int) -> None:
-    """Sessions are ended and named between the groups, and time goes on."""
+    """Sessions are deleted, ended and named between the groups; more of their traces comes, new ones with their ids, and time goes on."""
     collector, random = running[0], Random(seed)
-
-    def between() -> None:
-        side_by_side.speak(collector, some, random)
-        collector.set(collector.clock.now() + random.choice((0, 7, 400)) * worlds.SECOND)
-
     collector.set(worlds.NOW)
-    send_all(collector, some, random, between)
+    for number in range(side_by_side.rounds(some)):
+        side_by_side.send_round(collector, some, number)
+        side_by_side.speak(collector, some, random, ("delete", "delete", "end", "name"))
+        collector.set(collector.clock.now() + random.choice((0, 7, 400)) * worlds.SECOND)
     assert_right(collector, some)
 
 
-@settings(max_examples=plays(len(MODES)) + 1, phases=PHASES)
+@settings(max_examples=plays(len(MODES)), phases=PHASES)
 @pytest.mark.parametrize("running", MODES, indirect=True)
 @given(some=sides(ANY), seed=worlds.SEEDS)
 def test_law_5_live_totals_are_those_of_the_stored_rows(running: Running, some: list[Side], seed: int) -> None:
@@ -191,4 +198,4 @@ def test_law_5_live_totals_are_those_of_the_stored_rows(running: Running, some: 
     last, differences = rebuild(collector, check=True)
     told = map(happened, sorted({each["project"] for each in differences})[:2])
     assert last["wrong"] == 0, "\n".join([f"{last['wrong']} sessions", *map(str, differences[:20]), *told])
-    assert_right(collector, some, **mode.rules)
+    assert_right(collector, some, rules=mode.rules)

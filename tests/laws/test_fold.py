@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.laws import comparing, log_worlds, side_by_side, worlds
+from tests.laws import comparing, configured, log_worlds, side_by_side, worlds
 from tests.laws.playing import Rows, decode_and_play, facts, play, wanted
 from tests.laws.side_by_side import Side
 from tests.laws.worlds import MINUTE, Sent
@@ -27,16 +28,19 @@ def test_law_1_order_and_batches_change_nothing(data: st.DataObject) -> None:
 
 
 @settings(max_examples=side_by_side.plays())
-@given(some=side_by_side.sides(side_by_side.ANY), later=LATER)
-def test_law_1_many_worlds_do_not_disturb_each_other(some: list[Side], later: int) -> None:
-    """From bytes to rows, a group of each world at a time: this is where most examples are tried."""
+@given(some=side_by_side.sides(side_by_side.ANY), later=LATER, seed=worlds.SEEDS)
+def test_law_1_many_worlds_do_not_disturb_each_other(some: list[Side], later: int, seed: int) -> None:
+    """From bytes to rows, a group of each world at a time, while time passes, by any rules: this is where most examples are tried."""
+    random, rules = Random(seed), configured.random_rules(seed, [side.project for side in some])
     rounds = [[each for side in some for each in side.groups[at : at + 1]] for at in range(side_by_side.rounds(some))]
     groups = [[(*each, "application/x-protobuf") for each in log_worlds.requests([*itertools.chain(*together)])] for together in rounds]
+    pauses = [random.choice((0, 0, 0, 2, 61, 400, 1900, 7300)) * worlds.SECOND for _ in groups]
+    times = list(itertools.accumulate(pauses, initial=worlds.NOW))[1:]
     want: Rows = {}
     for side in some:
-        side.arrived = [(worlds.NOW, group) for group in side.groups]
-        want |= side.wanted(worlds.NOW + later)
-    got = decode_and_play(groups, later=later).all()
+        side.arrived = list(zip(times, side.groups, strict=False))
+        want |= side.wanted(times[-1] + later, rules)
+    got = decode_and_play(groups, later=later, rules=rules, pauses=pauses).all()
     side_by_side.assert_same(comparing.differences(got, want), some)
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from sojourn.testing import run
-from tests.laws import side_by_side, worlds
+from tests.laws import configured, side_by_side, worlds
+from tests.laws.configured import USUAL
 from tests.laws.side_by_side import ANY, Side, plays, sides
 from tests.laws.test_database import FORGETFUL, PHASES
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.laws
 def test_law_7_a_restart_forgets_nothing(some: list[Side], more: list[Side], seed: int) -> None:
     """Stopped and started at random; what came before is sent again now and then, as senders do that did not hear an answer."""
     random, both = Random(seed), [*some, *more]
-    chosen = [f"exporters.clickhouse.database=restart_{uuid.uuid4().hex[:8]}", *random.choice(((), FORGETFUL))]
+    chosen = [*configured.settings(USUAL), f"exporters.clickhouse.database=restart_{uuid.uuid4().hex[:8]}", *random.choice(((), FORGETFUL))]
     number, now = 0, worlds.NOW
     while number < side_by_side.rounds(both):
         with run(settings=chosen, now=now) as collector:

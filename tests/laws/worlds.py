@@ -193,8 +193,14 @@ RESOURCES = (
     (("service.name", "shop"),),
     (("service.name", "desk"), ("service.namespace", "p1")),
     (("service.name", "shop"), ("session.id", "r1")),
+    (("service.name", "desk"), ("app.team", "red"), ("enduser.id", "u5")),
     (),
 )
+MEASURED = ("app.pages", "app.retry", "app.room")
+INTEGERS: tuple[Any, ...] = (1, 2, 2, "3", 4.0, -7, 2.5, "two", True, 2**62, "9223372036854775808")
+TEAMS = ("red", "red", " blue ", "unknown", 7)
+SCORE_NAMES = ("polite", "polite", "right", "", 5)
+SCORE_VALUES: tuple[Any, ...] = (0.1, 0.2, 0.1, 1, "0.3", -2.5, 1e12, "good", True, "0.0000000005")
 
 
 def _times(random: Random) -> tuple[int, int]:
@@ -224,8 +230,20 @@ def _attributes(random: Random) -> dict[str, Any]:
         found |= _some(random, ("gen_ai.usage.total_tokens",), (20, 40, 1020), 1)
         found |= _some(random, ("gen_ai.usage.cost", "operation.cost"), COSTS, 1)
     found |= _some(random, ("gen_ai.response.id",), ("r1", "r2"), 1)
+    if random.random() < 0.3:
+        found |= _some(random, MEASURED, INTEGERS, 2) | _some(random, ("app.team",), TEAMS, 1)
+    if random.random() < 0.2:
+        for _ in range(random.randint(1, 3)):
+            way = random.choice(("annotations.{}.annotation", "trace.annotations.{}.annotation", "evaluations.{}.evaluation"))
+            key = way.format(random.randint(0, 2))
+            found |= {f"{key}.name": random.choice(SCORE_NAMES), f"{key}.score": random.choice(SCORE_VALUES)}
     found |= dict(random.sample(USERS, random.randint(0, 1)))
     return found | dict(random.sample(DESCRIPTIONS, random.randint(0, 3))) | random.choice(TAGS)
+
+
+def evaluation(random: Random) -> dict[str, Any]:
+    """What the event says of a judgement."""
+    return {"gen_ai.evaluation.name": random.choice(SCORE_NAMES), "gen_ai.evaluation.score.value": random.choice(SCORE_VALUES)}
 
 
 def one_span(trace: int, span_id: int, parent: int, seed: int) -> Sent:
@@ -247,6 +265,10 @@ def one_span(trace: int, span_id: int, parent: int, seed: int) -> Sent:
     if random.random() < 0.2:
         event = span.events.add(name=random.choice(("exception", "gen_ai.user.message", "other")), time_unix_nano=start)
         put(event, "content", random.choice(("asked", "[]")))
+    if random.random() < 0.1:
+        event = span.events.add(name="gen_ai.evaluation.result", time_unix_nano=start)
+        for key, value in evaluation(random).items():
+            put(event, key, value)
     return Sent(random.choice(RESOURCES), random.choice(("a", "b")), span.SerializeToString())
 
 

@@ -22,10 +22,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from tests.oracle import keys
 from tests.oracle.calls import Tree
+from tests.oracle.cutting import Rules
 from tests.oracle.facts import Fact
+from tests.oracle.identity import shortened
 from tests.oracle.prices import priced
 from tests.oracle.records import Record
+from tests.oracle.values import first_text
 
 Key = tuple[str, str, str]
 """Tenant, project, session id."""
@@ -63,14 +67,24 @@ def one_record_each(records: Iterable[Record]) -> list[Record]:
     return list(first.values())
 
 
-def session_of(spans: list[Fact], missing_id: str) -> Key | None:
+def session_of(spans: list[Fact], rules: Rules) -> Key | None:
     """2.2: the winner of a trace is the least (class, not root, start, span id); root = no parent id."""
     candidates = [span for span in spans if span.session]
     if candidates:
         winner = min(candidates, key=lambda span: (span.id_class, span.parent_id != "", span.start, span.span_id))
         return (winner.tenant, winner.project, winner.session)
     top = Tree(spans).topmost()
-    return (top.tenant, top.project, top.trace_id) if missing_id == "trace" else None  # 2.4
+    id_ = {"none": "", "trace": top.trace_id, "gap": _gap(top, rules.gap_attributes)}[rules.missing_id]  # 2.4
+    return (top.tenant, top.project, id_) if id_ else None
+
+
+def _gap(top: Fact, attributes: Iterable[str]) -> str:
+    """2.4: the values of attributes of the top-most span, else of its resource, joined by `|`; '' if it says none of them."""
+    parts = []
+    for attribute in attributes:
+        names = {"user": keys.USER, "service": ["service.name"]}.get(attribute, [attribute])
+        parts.append(first_text(top.attributes, names) or first_text(top.resource, names))
+    return shortened("|".join(parts)) if any(parts) else ""
 
 
 def bound(records: Iterable[Record], sessions: dict[tuple[str, str], Key | None]) -> Iterator[Record]:

@@ -17,11 +17,21 @@ Decided here, where the specification is silent:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Row = dict[str, Any]
 MINUTE = 60 * 10**9
+
+
+@dataclass(frozen=True)
+class Override:
+    """4.6: other parameters for the sessions of a project, or for those in which a service has part, or of both."""
+
+    project: str | None
+    service: str | None
+    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,25 @@ class Rules:
     finalize_delay: int = MINUTE // 2
     max_duration: int = 24 * 60 * MINUTE
     max_traces: int = 10_000
+    on_limit: str = "segment"
+    allowed_lateness: int = 24 * 60 * MINUTE
+    max_tokens: int | None = None
+    max_cost: int | None = None
+    """In picodollars."""
     missing_id: str = "none"
+    gap_attributes: tuple[str, ...] = ("user", "service")
+    measures: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """3.10: by name sum, min or max, and the attribute."""
+    overrides: tuple[Override, ...] = ()
+    alerts: Mapping[str, Callable[[Row], bool]] = field(default_factory=dict)
+    """5: by name the condition over the row of a session."""
+
+    def of(self, project: str, services: Iterable[str]) -> Rules:
+        """4.6: the first override that fits counts whole: what it does not name is as for everybody."""
+        for each in self.overrides:
+            if each.project in (None, project) and (each.service is None or each.service in services):
+                return replace(self, **each.changes)
+        return self
 
 
 @dataclass
@@ -60,7 +88,26 @@ def cut_segments(rows: list[Row], rules: Rules, marks: list[tuple[int, str]]) ->
         end, before = max(end, row["End"]), row["Start"]
     assert before is not None
     segments[-1].reason = _mark(marks, before, None, end, rules)
+    for segment in segments:
+        segment.flags |= _limits(segment.rows, rules) | _late(segment.rows, rules)
     return segments
+
+
+def _limits(rows: list[Row], rules: Rules) -> set[str]:
+    """4: limits that do not cut flag."""
+    long = max(row["End"] for row in rows) - min(row["Start"] for row in rows) > rules.max_duration
+    many = sum(row["Spans"] > 0 for row in rows) > rules.max_traces
+    return ({"over_duration"} if long else set()) | ({"over_traces"} if many else set())
+
+
+def _late(rows: list[Row], rules: Rules) -> set[str]:
+    """4.4: something came later than `allowed_lateness` after the segment had ended, by what was known until then."""
+    heard: int | None = None
+    for row in sorted(rows, key=lambda row: row["Arrival"]):
+        if heard is not None and row["Arrival"] - heard >= rules.idle_timeout + rules.finalize_delay + rules.allowed_lateness:
+            return {"late_data"}
+        heard = max(row["Arrival"], row["End"], heard or 0)
+    return set()
 
 
 def _mark(marks: list[tuple[int, str]], after: int, until: int | None, end: int, rules: Rules) -> str:
@@ -72,6 +119,8 @@ def _mark(marks: list[tuple[int, str]], after: int, until: int | None, end: int,
 def _silence_or_limit(segment: list[Row], row: Row, end: int, rules: Rules) -> str:
     if row["Start"] - end >= rules.idle_timeout:
         return "idle_timeout"
+    if rules.on_limit == "flag":
+        return ""
     if row["End"] > segment[0]["Start"] + rules.max_duration:
         return "max_duration"
     traces = sum(each["Spans"] > 0 for each in segment)

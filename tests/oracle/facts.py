@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Fact:
     metadata: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     marks: list[Mark] = field(default_factory=list)
+    scores: list[tuple[str, int]] = field(default_factory=list)
+    """Name and value in 10^-9 of every judgement of it."""
+    attributes: dict[str, Any] = field(default_factory=dict, repr=False)
+    """As sent: the configuration may ask for any of them (2.4, 3.10)."""
+    resource: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def is_model(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.oracle.describing import read_descriptions
 from tests.oracle.facts import Fact, Mark
+from tests.oracle.figures import EVALUATION, read_scores
 from tests.oracle.identity import read_identity, shortened
 from tests.oracle.telling import read_call
 from tests.oracle.values import attributes_of, plain_text, valid_text
@@ -46,12 +47,15 @@ def _read(span: Any, scope: str, resource: dict[str, Any], arrival: int, digest:
         sent_end=span.end_time_unix_nano,
         digest=digest,
         flags=flags,
+        attributes=attributes,
+        resource=resource,
     )
     read_identity(fact, attributes, resource)
     read_call(fact, attributes, span.name)
     # 3.7
     fact.error = span.status.code == 2 or "error.type" in attributes or any(event.name == "exception" for event in span.events)
     read_descriptions(fact, attributes, span)
+    read_scores(fact, attributes, [attributes_of(event) for event in span.events if event.name == EVALUATION])
     fact.marks = [] if scope == OWN_SCOPE else _marks(fact, attributes, span)
     return fact
 

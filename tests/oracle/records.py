@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle import describing, identity, keys, reading, telling, values
+from tests.oracle import describing, figures, identity, keys, reading, telling, values
 from tests.oracle.facts import Fact, Mark
 
 OWN_CALLS = ("gemini_cli.api_response", "claude_code.api_request", "codex.sse_event")
@@ -97,6 +97,8 @@ def _read(log: Any, scope: str, resource: dict[str, Any], arrival: int, digest: 
     identity.read_identity(record, attributes, resource)
     _read_meaning(record, attributes)
     record.error = _is_error(log, attributes, record.event)
+    if record.event == figures.EVALUATION:
+        figures.read_scores(record, {}, [attributes])
     return record
 
 

@@ -21,6 +21,7 @@ from tests.oracle.binding import Key, Services, bound, key_of, marks_of, named, 
 from tests.oracle.calls import Calls, Tree, calls_of
 from tests.oracle.cutting import MINUTE, Row, Rules
 from tests.oracle.facts import Fact
+from tests.oracle.figures import measures_of, scores_of
 from tests.oracle.prices import priced
 from tests.oracle.records import Record
 
@@ -48,7 +49,7 @@ def world(facts: Iterable[Fact], records: Iterable[Record] = (), rules: Rules | 
     traces: dict[tuple[str, str], list[Fact]] = {}
     for fact in one_copy_each(facts):
         traces.setdefault((fact.tenant, fact.trace_id), []).append(fact)
-    sessions = {trace: session_of(spans, rules.missing_id) for trace, spans in traces.items()}
+    sessions = {trace: session_of(spans, rules) for trace, spans in traces.items()}
     known = list(bound(one_record_each(records), sessions))
     counting = [record for record in known if record.counts and record.bound]
     told = Services(counting)
@@ -56,7 +57,7 @@ def world(facts: Iterable[Fact], records: Iterable[Record] = (), rules: Rules | 
     for trace in {*traces, *((record.tenant, record.trace_id) for record in counting if record.trace_id)}:
         mine = [record for record in counting if (record.tenant, record.trace_id) == trace]
         key = sessions.get(trace)
-        rows += _rows_of_a_trace(key, traces[trace] if key else [], mine, told)
+        rows += _rows_of_a_trace(key, traces[trace] if key else [], mine, told, rules)
     for spot, mine in _minutes(counting).items():
         rows.append(_log_row(spot[0], mine, calls_of(Tree([]), told.calls(mine))))
     prompted = {key_of(row) for row in rows if row["Prompts"]}
@@ -75,14 +76,15 @@ def _minutes(records: list[Record]) -> dict[tuple[Any, ...], list[Record]]:
     return found
 
 
-def _rows_of_a_trace(key: Key | None, spans: list[Fact], records: list[Record], told: Services) -> Iterator[Row]:
+def _rows_of_a_trace(key: Key | None, spans: list[Fact], records: list[Record], told: Services, rules: Rules) -> Iterator[Row]:
     """The row of the trace in its session, and one in every other session that records of the trace belong to."""
     for span in spans:
         span.price = priced(span)
     calls = calls_of(Tree(spans), told.calls(records), told.silent(key, spans))
     if key:
         mine = [record for record in records if record.bound == key]
-        yield _trace_row(key, spans, mine, calls.of(lambda call: not isinstance(call, Record) or call.bound == key), told)
+        row = _trace_row(key, spans, mine, calls.of(lambda call: not isinstance(call, Record) or call.bound == key), told)
+        yield row | {"Measures": measures_of(spans, rules.measures)}
     for other in {record.bound for record in records if record.bound and record.bound != key}:
         mine = [record for record in records if record.bound == other]
         yield _log_row(other, mine, calls.of(lambda call, other=other: isinstance(call, Record) and call.bound == other))  # type: ignore[misc]
@@ -150,6 +152,8 @@ def _of_records(spans: list[Fact], records: list[Record], calls: Calls) -> Row:
         "Tools": sorted(tools - {""}),
         "LogRecords": len(records),
         "LogErrors": sum(record.error for record in records),
+        "Scores": scores_of(both),
+        "Measures": {},
         "Prompts": [(record.start, record.span_id, record.prompt) for record in records if record.prompt is not None],
         "Ends": _ends(spans or records, records),
         "Calls": sorted((call.start, call.trace_id, call.span_id, call.output_text) for call in calls.used),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.oracle.binding import Key, key_of, named
 from tests.oracle.cutting import Row, Rules, Segment, Turn, cut_segments, in_order, turns_of
+from tests.oracle.figures import combined, summed
 
 
 def sessions_of(
@@ -17,37 +19,54 @@ def sessions_of(
     names: Mapping[Key, str] | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """(session rows, segment rows) at `now`; `names` are those that people gave."""
-    rules, marks = rules or Rules(), list(marks)
+    every, marks = rules or Rules(), list(marks)
     grouped: dict[Key, list[Row]] = {}
     for row in rows:
         grouped.setdefault(key_of(row), []).append(row)
     sessions, segments = [], []
     for key, parts in grouped.items():
+        rules = every.of(key[1], {service for row in parts for service in row["Services"]})
         cut = cut_segments(parts, rules, [(time, reason) for session, time, reason in marks if session == key])
         turns = turns_of([segment.rows for segment in cut])
         prompted = any(row["Prompts"] for row in parts)
         for number, segment in enumerate(cut):
             state = _state(parts, now, rules, segment.reason)
             mine = [turn for turn in turns if turn.segment == number]
-            segments.append({**named(key), "Segment": number, **_summary(segment.rows, mine, cut, prompted), **state})
+            segments.append({**named(key), "Segment": number, **_summary(segment.rows, mine, cut, prompted, rules), **state})
             segments[-1]["Flags"] = sorted({*segments[-1]["Flags"], *segment.flags})
-        sessions.append({**named(key), **_summary(parts, turns, cut, prompted), **_state(parts, now, rules, cut[-1].reason)})
+        sessions.append({**named(key), **_summary(parts, turns, cut, prompted, rules), **_state(parts, now, rules, cut[-1].reason)})
         sessions[-1]["Flags"] = sorted({*sessions[-1]["Flags"], *(flag for segment in cut for flag in segment.flags)})
     for row in (*sessions, *segments):
         if manual := (names or {}).get(key_of(row)):  # 3.8: a manual rename wins for good
             row |= {"Name": manual, "NameSource": "manual"}
+    for row in sessions:
+        row["Alerts"] = _alerts(row, every)
     return sessions, segments
 
 
 def _state(rows: list[Row], now: int, rules: Rules, reason: str) -> Row:
-    """4.3: every segment that something has ended is ended, whatever the clock says; else silence decides."""
+    """4.3: every segment that something has ended is ended, whatever the clock says; else silence decides.
+
+    An `active_window` that is longer than what ends a session goes first.
+    """
     if reason:
         return {"State": "ended", "EndReason": reason}
     arrival, end = max(row["Arrival"] for row in rows), max(row["End"] for row in rows)
     silent = now - max(arrival, min(end, now))
-    if silent >= rules.idle_timeout + rules.finalize_delay:
-        return {"State": "ended", "EndReason": "idle_timeout"}
-    return {"State": "active" if silent < rules.active_window else "idle", "EndReason": ""}
+    if silent < rules.active_window:
+        return {"State": "active", "EndReason": ""}
+    ended = silent >= rules.idle_timeout + rules.finalize_delay
+    return {"State": "ended", "EndReason": "idle_timeout"} if ended else {"State": "idle", "EndReason": ""}
+
+
+def _alerts(row: Row, rules: Rules) -> list[str]:
+    """5: those that fire; `max_tokens` and `max_cost` alert too, also where only some sessions have them."""
+    limits = {name for each in (rules, *(replace(rules, **each.changes) for each in rules.overrides)) for name in _limited(each)}
+    return sorted({name for name, holds in rules.alerts.items() if holds(row)} | (limits & set(row["Flags"])))
+
+
+def _limited(rules: Rules) -> set[str]:
+    return {name for name, limit in (("over_tokens", rules.max_tokens), ("over_cost", rules.max_cost)) if limit is not None}
 
 
 _SUMMED = [
@@ -66,7 +85,7 @@ _SUMMED = [
 ]
 
 
-def _summary(rows: list[Row], turns: list[Turn], cut: list[Segment], prompted: bool) -> Row:
+def _summary(rows: list[Row], turns: list[Turn], cut: list[Segment], prompted: bool, rules: Rules) -> Row:
     ordered = sorted(rows, key=in_order)
     traces = [row for row in ordered if row["Spans"]]
     start, end = ordered[0]["Start"], max(row["End"] for row in ordered)
@@ -93,6 +112,11 @@ def _summary(rows: list[Row], turns: list[Turn], cut: list[Segment], prompted: b
         },
     }
     row["TotalTokens"] = row["InputTokens"] + row["OutputTokens"]
+    over = {"over_tokens": (row["TotalTokens"], rules.max_tokens), "over_cost": (sum(costs), rules.max_cost)}
+    row["Flags"] = sorted({*row["Flags"], *(flag for flag, (sum_, limit) in over.items() if limit is not None and sum_ > limit)})
+    row["Scores"] = summed(score for each in ordered for score in each["Scores"].items())
+    told = [(name, each["Measures"][name]) for each in ordered for name in each["Measures"]]
+    row["Measures"] = {name: combined(rules.measures[name][0], [value for key, value in told if key == name]) for name, _ in told}
     row.update(_described(ordered, traces))
     return row
 

@@ -54,7 +54,7 @@ def clock(time: int) -> str:
 def rows(text: str) -> list[dict[str, Any]]:
     found = re.findall(r"(\()?(\d+:\d+)-(\d+:\d+)", text)
     return [
-        {"Start": at(begin), "End": at(end), "TraceId": "" if log else begin, "Spans": 0 if log else 1, "Services": [], "Turn": 0}
+        {"Start": at(begin), "End": at(end), "Arrival": at(end), "TraceId": "" if log else begin, "Spans": 0 if log else 1, "Services": []}
         for log, begin, end in found
     ]
 
@@ -65,7 +65,7 @@ def test_where_marks_cut(traces: str, marks: str, want: list[str]) -> None:
     got = []
     for segment in cut_segments(rows(traces), Rules(), told):
         begin, end = clock(segment.rows[0]["Start"]), clock(max(row["End"] for row in segment.rows))
-        got.append(" ".join(filter(None, (f"{begin}-{end}", segment.reason, "!" if segment.flags else ""))))
+        got.append(" ".join(filter(None, (f"{begin}-{end}", segment.reason, "!" if "activity_after_end" in segment.flags else ""))))
     assert got == want
 
 

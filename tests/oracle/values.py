@@ -53,6 +53,8 @@ _INVALID = {"", "null", "none", "undefined", "unknown", "nan", "<null>", "{}", "
 
 def valid_text(value: Any) -> str:
     """2.1: trimmed; integers and doubles as text; '' for everything that is as if absent."""
+    if value is None:
+        return ""
     text = plain_text(value).strip()
     if text.lower() in _INVALID or not text.strip("*"):
         return ""
@@ -61,6 +63,8 @@ def valid_text(value: Any) -> str:
 
 def member(attributes: dict[str, Any], key: str) -> Any:
     """The value of an attribute, or of a member of the JSON in it (`a>b>c`)."""
+    if ">" not in key and not key.startswith("mlflow."):
+        return attributes.get(key)
     name, *path = key.split(">")
     value = attributes.get(name)
     if name.startswith("mlflow.") and isinstance(value, str):
@@ -106,17 +110,17 @@ def whole(value: Any) -> int | None:
     return round(value)
 
 
-def picodollars(value: Any) -> int | None:
-    """3.4: US dollars → whole picodollars, rounded once, half to even."""
+def exact(value: Any) -> Fraction | None:
+    """A number, or one as text, to its last digit; a double as it is written."""
     if isinstance(value, str):
         value = value.strip()
-        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", value):
-            return None
-        exact = Fraction(value)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return Fraction(value) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
-    else:
-        exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
-    if exact < 0:
-        return None
-    return round(exact * 10**12)
+    return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+
+
+def picodollars(value: Any) -> int | None:
+    """3.4: US dollars → whole picodollars, rounded once, half to even."""
+    dollars = exact(value)
+    return None if dollars is None or dollars < 0 else round(dollars * 10**12)

@@ -265,7 +265,7 @@ def told_whole(row: Trace) -> dict[str, Any]:
     """The same row in the words of the oracle of all signals."""
     before = [at for *_, at in row.prompts if at]
     prompts = [(at, f"{span:016x}", text) for at, span, text, _ in row.prompts]
-    times = {"Start": row.start, "End": row.end, "Ends": [row.end, *before]}
+    times = {"Start": row.start, "End": row.end, "Arrival": row.arrival, "Ends": [row.end, *before]}
     names = {"TraceId": row.trace_id, "Services": []} if row.spans else {"TraceId": "", "Services": [row.trace_id]}
     return {**times, **names, "Spans": row.spans, "Prompts": prompts, "Turn": 0, "told": row}
 
