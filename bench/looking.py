@@ -6,15 +6,18 @@ Wall-clock and CPU milliseconds of the whole answer, at the server, best and med
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
+import os
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+from subject import cpu
 
 from sojourn.component import Host
 from sojourn.config.types import Endpoint
@@ -95,43 +98,68 @@ def measured(web: httpx.Client, asked: str, repetitions: int) -> Iterator[tuple[
         yield (time.perf_counter() - wall) * 1000, (time.process_time() - cpu) * 1000
 
 
-def in_a_browser(address: str, repetitions: int) -> list[float]:
-    """Milliseconds from asking for the list until it can be read and used, in a real browser; nothing where there is none."""
+def in_a_browser(address: str, repetitions: int) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds from asking for the list until it can be read and used, in a real browser, with nothing in its cache and with what an
+    earlier visit left there; and of CPU, of the server and the browser together. Nothing where there is no browser.
+    """
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        return []
+        return {}
     if program is None:
-        return []
+        return {}
     with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=program, args=["--no-sandbox"]).new_page()
-        times = []
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        times: dict[str, list[tuple[float, float]]] = {"first page, first visit": [], "first page, again": []}
         for _ in range(repetitions):
-            window.goto(f"{address}/sessions")
-            window.wait_for_selector("html.has-script table.list a.main")
-            times.append(window.evaluate("performance.getEntriesByType('navigation')[0].domComplete"))
+            context = browser.new_context()  # with a cache of its own
+            window = context.new_page()
+            for visits in times.values():
+                spent = cpu(os.getpid())
+                window.goto(f"{address}/sessions")
+                window.wait_for_selector("html.has-script table.list a.main")
+                wall = window.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+                visits.append((wall, (cpu(os.getpid()) - spent) * 1000))
+            context.close()
         return times
+
+
+@contextlib.contextmanager
+def place(keep: str | None) -> Iterator[Path]:
+    """Where the database lies: in a directory that is kept, if one is named, so that it is filled only once."""
+    if keep is None:
+        with tempfile.TemporaryDirectory() as directory:
+            yield Path(directory)
+    else:
+        yield Path(keep)
+
+
+def told(name: str, times: Sequence[tuple[float, float]]) -> None:
+    walls, cpus = zip(*times, strict=True)
+    print(
+        f"{name:36} {min(walls):10.0f} {statistics.median(walls):12.0f} {min(cpus):9.0f} {statistics.median(cpus):11.0f}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--keep", metavar="DIRECTORY", help="keep the database there, and use one that is there")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, Database(Address("otel", path=Path(directory) / "db")) as database:
-        filled(database, args.sessions)
+    with place(args.keep) as directory, Database(Address("otel", path=directory / "db")) as database:
+        if not (directory / "filled").exists():
+            filled(database, args.sessions)
+            (directory / "filled").touch()
         page = Web(endpoint=Endpoint("127.0.0.1", 0)).open(Service(database))
         with page as listening, httpx.Client(base_url=f"http://{listening.endpoints['web']}", timeout=120, trust_env=False) as web:
             print(f"{args.sessions:,} sessions, ms: {'':12} wall best  wall median  cpu best  cpu median")
             for name, path in QUESTIONS.items():
-                walls, cpus = zip(*measured(web, path, args.repetitions), strict=True)
-                print(
-                    f"{name:36} {min(walls):10.0f} {statistics.median(walls):12.0f} {min(cpus):9.0f} {statistics.median(cpus):11.0f}",
-                    flush=True,
-                )
-            if times := in_a_browser(str(web.base_url).rstrip("/"), args.repetitions):
-                print(f"{'first page usable in a browser':36} {min(times):10.0f} {statistics.median(times):12.0f}")
+                told(name, list(measured(web, path, args.repetitions)))
+            for name, visits in in_a_browser(str(web.base_url).rstrip("/"), args.repetitions).items():
+                told(name, visits)
 
 
 if __name__ == "__main__":

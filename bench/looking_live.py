@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import shutil
 import statistics
 import subprocess
 import sys
@@ -78,12 +79,16 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=20_000, help="spans a second")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--copy", metavar="DIRECTORY", help="begin with a copy of what `looking.py --keep DIRECTORY` left")
     args = parser.parse_args()
     prepare()
     with tempfile.TemporaryDirectory(prefix="looking-", dir=BUILD) as directory:
-        filling = multiprocessing.get_context("spawn").Process(target=fill, args=(directory, args.sessions))
-        filling.start()
-        filling.join()
+        if args.copy is not None:
+            shutil.copytree(args.copy, directory, dirs_exist_ok=True)
+        else:
+            filling = multiprocessing.get_context("spawn").Process(target=fill, args=(directory, args.sessions))
+            filling.start()
+            filling.join()
         ports = {name: free_port() for name in PORTS}
         environment = {f"BENCH_{name}": str(port) for name, port in ports.items()} | {"BENCH_DATA_DIR": directory}
         command = [str(Path(sys.executable).with_name("sojourn")), "run", "--config", str(HERE / "configs" / "sojourn-looking.yaml")]

@@ -51,6 +51,12 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"sessions": [_session(row) for row in rows], "next": following}
 
 
+def latest(reading: Reading) -> int:
+    """The version up to which a list that is read from now on knows everything; see `/live`."""
+    found = reading.rows("latest", tenant=reading.tenant)
+    return int(found[0]["latest"]) if found else 0
+
+
 def activity(reading: Reading, rows: Sequence[Row], parts: int) -> dict[tuple[str, str], list[tuple[int, int, int]]]:
     """When the sessions of a list were busy, by project and id: (part of its time, traces, traces with errors)."""
     shown = {(row["project"], row["session_id"]): row for row in rows[:_SHOWN_ACTIVITY]}

@@ -119,10 +119,11 @@ class Application:
     def _news(self, asked: Asked) -> Response | News:
         """`/live`: a stream of `change` events, of the list or, with `session_id`, of one session."""
         given = dict(asked.pairs)
+        known = given.get("known", "")
         bound = {"tenant": self._reading.tenant}
         if "session_id" in given:
             bound |= {"session": given["session_id"], "project": given.get("project", "")}
-        news = self._live.news(bound, _SAFE)
+        news = self._live.news(bound, _SAFE, int(known) if known.isascii() and known.isdigit() and len(known) <= 20 else 0)
         return news or _json({"error": "live: too many pages listen: close some"}, 503)
 
     async def _change(self, action: str, scope: Scope, receive: Receive) -> Response:
@@ -201,9 +202,10 @@ class Application:
         now = self._now()
         match asked.raw:
             case ("",) | ("sessions",):
+                latest = answers.latest(self._reading)  # before the list: what comes while that is read is news
                 answer = answers.sessions(self._reading, asked.pairs, now)
                 busy = answers.activity(self._reading, answer["sessions"], drawing.PARTS)
-                return _page(pages.sessions(answer, asked.pairs, busy, self._endpoints, now))
+                return _page(pages.sessions(answer, asked.pairs, busy, self._endpoints, now, latest))
             case ("sessions", _):
                 return _page(pages.session(answers.story(self._reading, asked.parts[1], asked.pairs, now), asked.pairs))
             case ("over-time",):

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _EVERY: Final = 1.0
 _BEAT: Final = 15.0  # seconds: proxies close what is silent for a minute
 _MOST: Final = 200
+_UNASKED: Final = 0
+"""The version of what is watched before the database was asked, and of a database in which there is nothing."""
 Key = tuple[tuple[str, str], ...]
 
 
@@ -36,9 +38,11 @@ class Live:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
 
-    def news(self, bound: dict[str, str], headers: Mapping[str, str]) -> News | None:
-        """A stream for one request; None if too many are open. `bound` says of which tenant, or of which session."""
-        return None if self._stopped or self._listeners >= _MOST else News(self, bound, headers)
+    def news(self, bound: dict[str, str], headers: Mapping[str, str], known: int = 0) -> News | None:
+        """A stream for one request; None if too many are open. `bound` says of which tenant, or of which session, `known` what the page
+        that asks knew already.
+        """
+        return None if self._stopped or self._listeners >= _MOST else News(self, bound, headers, known)
 
     @contextlib.contextmanager
     def listening(self, bound: dict[str, str]) -> Iterator[_Watch]:
@@ -82,12 +86,13 @@ class News:
     live: Live
     bound: dict[str, str]
     headers: Mapping[str, str]
+    known: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name.encode(), value.encode()) for name, value in self.headers.items()] + [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         with self.live.listening(self.bound) as watch:
-            await _tell(watch, receive, send)
+            await _tell(watch, receive, send, self.known)
 
 
 class _Watch:
@@ -95,7 +100,7 @@ class _Watch:
 
     def __init__(self, ask: Callable[[], Any], every: float) -> None:
         self.listeners = 0
-        self.version = 0
+        self.version = _UNASKED
         self.ended = False
         self._news = asyncio.Event()
         self._task = asyncio.ensure_future(self._run(ask, every))
@@ -119,7 +124,7 @@ class _Watch:
 
     async def news(self, known: int) -> int:
         """The next version that is not `known`, or the same one after a while."""
-        if self.version == known and not self.ended:
+        if self.version in (known, _UNASKED) and not self.ended:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _BEAT)
         return self.version
@@ -130,10 +135,9 @@ class _Watch:
         self._wake()
 
 
-async def _tell(watch: _Watch, receive: Receive, send: Send) -> None:
-    """What a page shows when it begins to listen was read a moment before: it is told the present version first, and looks once more."""
+async def _tell(watch: _Watch, receive: Receive, send: Send, known: int) -> None:
+    """What a page shows when it begins to listen was read a moment before: unless it knew that version, it is told and looks once more."""
     left = asyncio.ensure_future(_left(receive))
-    known = 0
     try:
         while True:
             news = asyncio.ensure_future(watch.news(known))
@@ -142,8 +146,10 @@ async def _tell(watch: _Watch, receive: Receive, send: Send) -> None:
                 news.cancel()
                 break
             version = news.result()
-            body = b":\n\n" if version == known else b"id: %d\nevent: change\ndata: %d\n\n" % (version, version)
-            known = version
+            body = b":\n\n"
+            if version not in (known, _UNASKED):
+                body = b"id: %d\nevent: change\ndata: %d\n\n" % (version, version)
+                known = version
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:

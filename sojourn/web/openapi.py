@@ -18,6 +18,7 @@ _MAP: Final[Json] = {"type": "object", "additionalProperties": _TEXT}
 _CURSOR: Final[Json] = {"type": ["string", "null"], "description": "`after` for the next part; null at the end"}
 
 _MEANINGS: Final = {
+    "known": "a number that the stream told before, or that the page was read at: it is not told again",
     "search": "text in the id, the name, the user or the metadata",
     "project": "exactly this project",
     "user": "exactly this user",
@@ -125,7 +126,7 @@ def _paths() -> Json:
         "/live": {
             "get": {
                 "summary": "Server-sent events: `change` whenever the list, or the session that is named, has changed",
-                "parameters": [_parameter("session_id"), _parameter("project")],
+                "parameters": [_parameter("session_id"), _parameter("project"), _parameter("known")],
                 "responses": {"200": {"description": "a stream", "content": {"text/event-stream": {}}}},
             }
         },

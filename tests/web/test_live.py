@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -26,6 +27,21 @@ def test_changes_of_the_list(store: Store, web: httpx.Client) -> None:
         assert next(news) == 1
         store.sessions({"session_id": "t", "Version": 5})
         assert next(news) == 5
+
+
+def test_a_page_looks_again_only_if_something_came_since_it_was_read(store: Store, web: httpx.Client) -> None:
+    """It says what it knows: the version of the moment before its list was read."""
+    store.sessions({"session_id": "s", "Version": 4})
+    known = re.search(r'data-known="(\d+)"', web.get("/sessions").text)
+    assert known is not None
+    assert known[1] == "4"
+    with web.stream("GET", "/live", params={"known": known[1]}) as answer:
+        news = changes(answer)
+        store.sessions({"session_id": "t", "Version": 5})
+        assert next(news) == 5
+    for unknown in ("3", "x", "-1", "9" * 30):
+        with web.stream("GET", "/live", params={"known": unknown}) as answer:
+            assert next(changes(answer)) == 5
 
 
 def test_changes_of_one_session(store: Store, web: httpx.Client) -> None:

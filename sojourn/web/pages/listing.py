@@ -23,8 +23,10 @@ _COLUMNS: Final = (
 Key = tuple[str, str]
 
 
-def sessions(answer: Answer, pairs: Pairs, activity: Mapping[Key, list[Any]], otlp: Callable[[], Mapping[str, str]], now: int) -> str:
-    """`activity` gives what `answers.activity` found for the sessions of the answer, by project and id."""
+def sessions(
+    answer: Answer, pairs: Pairs, activity: Mapping[Key, list[Any]], otlp: Callable[[], Mapping[str, str]], now: int, latest: int
+) -> str:
+    """`activity` gives what `answers.activity` found for the sessions of the answer, by project and id; `latest` up to which version."""
     given = {name: value for name, value in pairs if value}
     rows = answer["sessions"]
     filtered = bool(given.keys() - {"sort", "limit"})
@@ -32,6 +34,7 @@ def sessions(answer: Answer, pairs: Pairs, activity: Mapping[Key, list[Any]], ot
         "sessions.html",
         rows=rows,
         now=now,
+        latest=latest,
         given=given,
         filtered=filtered,
         chips=[(words, without(pairs, pair)) for words, pair in chips(pairs)],

@@ -106,7 +106,7 @@ async function look() {
 
 function listen() {
   if (stream || document.visibilityState === "hidden") return;
-  stream = new EventSource("/live");
+  stream = new EventSource(`/live?known=${document.getElementById("results").dataset.known ?? ""}`);
   stream.addEventListener("open", () => { mark(true); });
   stream.addEventListener("error", () => { mark(false); });
   stream.addEventListener("change", look);
