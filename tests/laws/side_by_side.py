@@ -129,8 +129,10 @@ def assert_right(collector: Collector, some: list[Side], only: Callable[[Rows], 
 def assert_same(wrong: dict[Any, Any], some: list[Side]) -> None:
     """No differences; those of the first worlds that have some are told, with all that was sent there."""
     projects = sorted({key[2] for key in wrong})
+    sent = {side.project: f"{side.project} {side.arrived}" for side in some}
     told = [
-        f"{happened(project)}\n" + "\n".join(f"  {key[0]} {key[3:]}: got, want = {wrong[key]}" for key in wrong if key[2] == project)
+        (happened(project) if project in _HAPPENED else sent[project])
+        + "".join(f"\n  {key[0]} {key[3:]}: got, want = {wrong[key]}" for key in wrong if key[2] == project)
         for project in projects[:2]
     ]
     assert not wrong, f"{len(projects)} of {len(some)} worlds differ: {projects}\n" + "\n".join(told)
@@ -138,7 +140,7 @@ def assert_same(wrong: dict[Any, Any], some: list[Side]) -> None:
 
 def happened(project: str) -> str:
     """All that was sent and said there, with the seconds after `worlds.NOW`."""
-    return f"{project} {_HAPPENED.get(project)}"
+    return f"{project} {_HAPPENED[project]}"
 
 
 class _Found(logging.Handler):
