@@ -34,6 +34,7 @@ demo: $(STAMPS)/package
 	@exec $(BIN)/sojourn demo $(ARGS)
 
 # The cheap checks first, so that a slip is told before the long ones begin; two at a time, since compilers end with one thread for long.
+# (MAKEFLAGS= below: cargo would look for tokens of `make -j` that a recipe does not get.)
 test:
 	@$(MAKE) --no-print-directory -j 2 lint check-rust
 	@$(MAKE) --no-print-directory check-tests
@@ -48,10 +49,10 @@ lint-python: $(STAMPS)/dev
 
 lint-rust: $(STAMPS)/tools
 	$(CARGO) fmt --manifest-path native/Cargo.toml --check
-	$(CARGO) clippy --manifest-path native/Cargo.toml --locked --all-targets --features python -- -D warnings
+	MAKEFLAGS= $(CARGO) clippy --manifest-path native/Cargo.toml --locked --all-targets --features python -- -D warnings
 
 check-rust: check-cargo
-	$(CARGO) test --manifest-path native/Cargo.toml --locked --quiet
+	MAKEFLAGS= $(CARGO) test --manifest-path native/Cargo.toml --locked --quiet
 
 check-tests: $(STAMPS)/dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -110,7 +111,7 @@ $(STAMPS)/tools: pyproject.toml
 # `maturin develop` builds the native core in place and installs the package editable, with its dependencies.
 $(STAMPS)/package: $(STAMPS)/tools $(NATIVE)
 	@$(MAKE) --no-print-directory check-cargo
-	$(BIN)/maturin develop --release --locked --quiet
+	MAKEFLAGS= $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/package
