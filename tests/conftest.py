@@ -41,6 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write down what comes out of tests/cases as what is expected")
 
 
+_LONG = ("tests/torture/", "tests/web/test_clickhouse_go.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: at the end everybody would wait for it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 @pytest.fixture(scope="session")
 def chdb_path() -> Iterator[Path]:
     """The directory that this process' engine has open, from the first test that asks until the end: `chdb://{chdb_path}`."""
