@@ -159,4 +159,5 @@ def _verdict(stack: ExitStack, folder: Path, server: Server, senders: Senders) -
     with Senders(other.port, most=len(senders.acknowledged), pause=0.0) as again:
         assert again.all_sent(60.0), other.said()[-3000:]
     other.settled()
+    assert other.stop() == 0, other.said()[-3000:]  # what grows by single traces is told once a second, or at the stop
     return compare(answers(server.port, "otel"), answers(server.port, "undisturbed"), senders)

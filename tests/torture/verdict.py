@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import urllib.parse
 import urllib.request
@@ -39,7 +40,8 @@ def compare(found: dict[str, Any], undisturbed: dict[str, Any], senders: Senders
     doubled = sum(row["n"] - row["u"] for row in spans.values())
     beyond = sum(row["n"] for trace, row in spans.items() if trace not in expected)
     assert (missing, doubled, beyond) == (0, 0, 0), f"{missing} spans are missing, {doubled} doubled, {beyond} from nowhere"
-    assert found["sessions"] == undisturbed["sessions"]
+    unequal = [pair for pair in itertools.zip_longest(found["sessions"], undisturbed["sessions"]) if pair[0] != pair[1]]
+    assert not unequal, f"{len(unequal)} sessions are not those of an undisturbed run, such as {unequal[0]}"
     total = len(senders.acknowledged) * SPANS
     stored = found["stored"][0]["n"]
     assert sum(row["n"] for row in spans.values()) == total
