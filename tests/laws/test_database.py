@@ -197,5 +197,6 @@ def test_law_5_live_totals_are_those_of_the_stored_rows(running: Running, some: 
     assert drift(collector) == 0, side_by_side.found_wrong()
     last, differences = rebuild(collector, check=True)
     told = map(happened, sorted({each["project"] for each in differences})[:2])
+    assert last["unsettled"] == [], "these were not looked at"
     assert last["wrong"] == 0, "\n".join([f"{last['wrong']} sessions", *map(str, differences[:20]), *told])
     assert_right(collector, some, rules=mode.rules)
