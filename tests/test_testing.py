@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +92,21 @@ def test_two_collectors_do_not_meet() -> None:
             assert collector.query("SELECT count() AS n FROM otel_traces") == [{"n": 0}]
             collector.send(span("x"))
             assert collector.query("SELECT count() AS n FROM otel_traces") == [{"n": 1}]
+
+
+def test_a_directory_of_its_own_between_two_without(tmp_path: Path) -> None:
+    """The engine that is kept open from one collector to the next is let go of, since a process can have only one: in one of its own."""
+    script = """
+import sys
+from pathlib import Path
+from sojourn.testing import run, span
+for data_dir in (None, Path(sys.argv[1]), None):
+    with run(data_dir=data_dir) as collector:
+        collector.send(span("chat", session="s"))
+        print(len(collector.sessions()))
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["1", "1", "1"]), done.stderr
 
 
 def test_settings_win() -> None:
