@@ -39,6 +39,7 @@ TIDY: Final = 5.0
 PATIENCE: Final = 2.0
 """Seconds to wait until the log has written that the requests in hand are a group, before they are stored as one."""
 CLOSING: Final = 0.05
+"""Seconds to wait for what may still come to a lane that was closed."""
 COME_AGAIN: Final = 5.0
 """Seconds after which a sender whose data was given up may try again."""
 

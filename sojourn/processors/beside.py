@@ -34,10 +34,11 @@ def meet(own: Host, history: History, folded: pa.RecordBatch, keys: AbstractSet[
     Of the traces that were folded the new rows say it, of all others of such a session the stored rows.
     """
     assert own.telling is not None
-    shared = [(key, trace) for key, trace in zip(keys_of(folded), folded.column("TraceId").to_pylist(), strict=True) if key not in keys]
+    parts = list(zip(keys_of(folded), folded.column("TraceId").to_pylist(), strict=True))
+    shared = [(key, trace) for key, trace in parts if key not in keys]
     if not shared:
         return
-    traces: set[Trace] = {(key[0], trace) for key, trace in zip(keys_of(folded), folded.column("TraceId").to_pylist(), strict=True)}
+    traces: set[Trace] = {(key[0], trace) for key, trace in parts}
     stored = [told for told in history.tellings(list(dict(shared))) if (told[0][0], told[1]) not in traces]
     services: dict[Key, dict[str, int]] = {}
     for key, _, bits, service in (*stored, *_tellings(folded)):

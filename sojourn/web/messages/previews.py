@@ -21,7 +21,7 @@ def words(preview: str, role: str) -> str:
 
 
 def _messages(preview: str, role: str) -> list[Message]:
-    whole = next(_whole(preview), None)
+    whole = _whole(preview)
     return [] if whole is None else said(whole, role)
 
 
@@ -33,14 +33,15 @@ def _spoken(message: Message) -> str:
     return "\n".join(texts)
 
 
-def _whole(text: str) -> Iterator[str]:
+def _whole(text: str) -> str | None:
     """The text if it is JSON, else what of it is, with an end of its own: at most a few tries, from the longest on."""
     for end in [*reversed(list(_ends(text)))][:_TRIES]:
         try:
             json.loads(end, strict=False)
         except (ValueError, RecursionError):
             continue
-        yield end
+        return end
+    return None
 
 
 def _ends(text: str) -> Iterator[str]:
