@@ -84,7 +84,7 @@ def main() -> None:
     prepare()
     with tempfile.TemporaryDirectory(prefix="looking-", dir=BUILD) as directory:
         if args.copy is not None:
-            shutil.copytree(args.copy, directory, dirs_exist_ok=True)
+            shutil.copytree(args.copy, directory, symlinks=True, dirs_exist_ok=True)
         else:
             filling = multiprocessing.get_context("spawn").Process(target=fill, args=(directory, args.sessions))
             filling.start()

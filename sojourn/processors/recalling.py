@@ -19,7 +19,7 @@ from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Mask, Ro
 from sojourn.sessions.seen import Seen
 from sojourn.sessions.shelf import Kept, Shelf
 from sojourn.sessions.telling import Trace
-from sojourn.sessions.tenants import Tenants
+from sojourn.sessions.tenants import Tenants, with_tenants
 
 MOST_DOUBTS = 100_000
 """Traces that are read back because a group of them was refused; only a database that refuses and refuses makes so many."""
@@ -69,8 +69,14 @@ class Recall:
             return None
         assert self._history is not None
         version = self._history.last_version()
-        self._seen = Seen(self._history.newest_arrival())
-        self._restored = True
+        horizon = self._history.horizon()
+        seen = Seen(horizon)
+        for traces in self._history.traces_since(horizon):
+            names = traces.column("Tenant").combine_chunks().dictionary_encode()
+            tenants = self._tenants.codes(names.dictionary, self._texts).take(np.asarray(names.indices))
+            ids = np.stack([np.asarray(traces.column(half)) for half in ("Hi", "Lo")], axis=1)
+            seen.include(_trace_hashes(with_tenants(ids, tenants)))
+        self._seen, self._restored = seen, True
         return version
 
     def sizes(self, keys: Keys) -> Index:
@@ -130,10 +136,7 @@ class Recall:
         facts, facets = self.read(self._history, wanted)
         touched.facts, touched.facets = concat(facts, touched.facts), concat(facets, touched.facets)
         touched.fresh += len(facts)
-        rows = self._history.trace_rows_of_traces(ids)
-        for tenant, project, session, trace, spans in zip(
-            *(rows.column(n).to_pylist() for n in ("Tenant", "Project", "SessionId", "TraceId", "Spans")), strict=True
-        ):
+        for tenant, project, session, trace, spans in self._history.parts_of_traces(ids):
             if (number := wanted.get((tenant, trace))) is None:
                 continue
             code = int(hashes(self._texts, pa.array([f"{tenant}\0{project}\0{session}"]))[0])
@@ -194,5 +197,5 @@ class Recall:
 def _trace_hashes(keys: Keys) -> U64:
     """A number per trace, for the filter."""
     hi, lo, tenant = keys.astype(np.uint64).T
-    out: U64 = hi * np.uint64(0x9E3779B97F4A7C15) ^ lo ^ tenant
+    out: U64 = (hi * np.uint64(0x9E3779B97F4A7C15) ^ lo ^ tenant) * np.uint64(0xC2B2AE3D27D4EB4F)
     return out

@@ -1,4 +1,4 @@
-"""Which sessions were ever stored? Answers 'certainly not' from memory of a fixed size, and 'maybe' otherwise."""
+"""Which sessions, or traces, were ever stored? Answers 'certainly not' from memory of a fixed size, and 'maybe' otherwise."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from sojourn.sessions.bloom import Bloom
 from sojourn.sessions.packed import U64, Mask
 
 EXACT: Final = 8_000_000
-"""Sessions that are told apart by four bytes each; more than these go into a filter."""
+"""Things that are told apart by four bytes each; more than these go into a filter."""
 BITS: Final = 29
-"""Places of the filter, as a power of two: 64 MiB. Of 50 million sessions it takes one new one in a hundred for known, of 200 million one
+"""Places of the filter, as a power of two: 64 MiB. Of 50 million things it takes one new one in a hundred for known, of 200 million one
 in three: that costs questions to the database, and nothing else."""
-PROBES: Final = 4
 _TURN: Final = 1 << 16
 
 
 class Stored:
-    """What says yes of a session that never was costs one question more; what was stored is never denied."""
+    """What says yes of something that never was costs one question more; what was stored is never denied."""
 
     def __init__(self, exact: int = EXACT, bits: int = BITS) -> None:
-        self._exact, self._bits = exact, np.uint64(bits)
+        self._exact, self._bits = exact, bits
         self._prints = np.zeros(0, np.uint32)
         self._recent: set[int] = set()
-        self._filter: npt.NDArray[np.uint8] | None = None
+        self._filter: Bloom | None = None
         self._in_filter = 0
 
     def include(self, digests: U64) -> None:
-        """Many at once: 64-bit digests of the names of sessions."""
+        """Many at once: 64-bit digests of their names."""
         self._include(np.unique(_short(digests)))
 
     def add(self, digests: U64) -> None:
@@ -42,7 +42,7 @@ class Stored:
 
     def maybe(self, digests: U64) -> Mask:
         short = _short(digests)
-        known = self._filtered(short) if self._filter is not None else self._among(short)
+        known = self._filter.maybe(_wide(short)) if self._filter is not None else self._among(short)
         recent = self._recent
         if recent:
             known |= np.fromiter((each in recent for each in short.tolist()), bool, len(short))
@@ -53,11 +53,10 @@ class Stored:
             self._prints = np.union1d(self._prints, short) if len(self._prints) else short
             if len(self._prints) <= self._exact:
                 return
-            self._filter = np.zeros(1 << int(self._bits) - 3, np.uint8)
+            self._filter = Bloom(self._bits)
             short, self._prints = self._prints, np.zeros(0, np.uint32)
         self._in_filter += len(short)
-        for at in self._places(short):
-            np.bitwise_or.at(self._filter, at >> np.uint64(3), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8))
+        self._filter.add(_wide(short))
 
     def _among(self, short: npt.NDArray[np.uint32]) -> Mask:
         at = np.searchsorted(self._prints, short)
@@ -66,24 +65,14 @@ class Stored:
         known[inside] = self._prints[at[inside]] == short[inside]
         return known
 
-    def _filtered(self, short: npt.NDArray[np.uint32]) -> Mask:
-        assert self._filter is not None
-        known = np.ones(len(short), bool)
-        for at in self._places(short):
-            known &= (self._filter.take(at >> np.uint64(3)) >> (at & np.uint64(7)).astype(np.uint8) & 1) == 1
-        return known
-
-    def _places(self, short: npt.NDArray[np.uint32]) -> list[U64]:
-        wide = short.astype(np.uint64) + np.uint64(1)
-        return [(wide * np.uint64(mix)) >> (np.uint64(64) - self._bits) for mix in _MIX[:PROBES]]
-
     def __len__(self) -> int:
         """How many they are; those in the filter count once for each time they were added."""
         return len(self._prints) + len(self._recent) + self._in_filter
 
 
-_MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
-
-
 def _short(digests: U64) -> npt.NDArray[np.uint32]:
     return (digests >> np.uint64(32)).astype(np.uint32)
+
+
+def _wide(short: npt.NDArray[np.uint32]) -> U64:
+    return short.astype(np.uint64) + np.uint64(1)

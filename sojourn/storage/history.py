@@ -19,7 +19,11 @@ ALIVE: Final = ("Tenant", "Project", "SessionId", "Segments", "State", "Revision
 """Columns of `session_rows` that say what `lifecycle` has to remember of a session."""
 
 AT_ONCE: Final = 8_000_000
-"""Digests that are read at once."""
+"""Rows of which digests, or trace ids, are read at once."""
+MOST_ROWS: Final = 32_000_000
+"""Rows of spans and log records whose trace ids are read at the start: seconds on two cores."""
+_WINDOWS: Final = tuple(hours * 3_600_000_000_000 for hours in (720, 168, 24, 6, 1))
+"""How far back they are looked for if there are more, ns."""
 
 Key = tuple[str, str, str]
 """(tenant, project, session id)"""
@@ -50,6 +54,32 @@ class History:
         tables = (newest.format(self._table(table)) for table in (schema.OTEL_TRACES, schema.OTEL_LOGS))
         return self._number(f"SELECT number FROM ({' UNION ALL '.join(f'({sql})' for sql in tables)}) ORDER BY number DESC LIMIT 1")
 
+    def horizon(self, most: int = MOST_ROWS) -> int | None:
+        """The arrival, ns since 1970, since when at most so many spans and log records were stored; None if all of them are no more."""
+        if self._arrived(None) <= most or (newest := self.newest_arrival()) is None:
+            return None
+        return next((newest - window for window in _WINDOWS if self._arrived(newest - window) <= most), newest)
+
+    def traces_since(self, horizon: int | None) -> Iterator[pa.Table]:
+        """Traces and log traces of which a span or log record arrived later than that (ns since 1970), or ever: columns Tenant, Hi and Lo
+        (the id as two numbers, UInt64). In parts, in no order."""
+        after = "" if horizon is None else f"AND Arrival > fromUnixTimestamp64Nano({horizon})"
+        spans = f"SELECT Tenant, TraceId AS id FROM {self._table(schema.OTEL_TRACES)} WHERE id != '' {after}"
+        records = f"SELECT Tenant, if(LogTrace = '', TraceId, LogTrace) AS id FROM {self._table(schema.OTEL_LOGS)} WHERE id != '' {after}"
+        hi, lo = (f"reinterpretAsUInt64(reverse(unhex(substring(id, {begin}, 16))))" for begin in (1, 17))
+        parts = self._arrived(horizon) // AT_ONCE + 1
+        for part in range(parts):
+            mine = f"WHERE cityHash64(id) % {parts} = {part}" if parts > 1 else ""
+            found = self._database.query_arrow(f"SELECT DISTINCT Tenant, {hi} AS Hi, {lo} AS Lo FROM ({spans} UNION ALL {records}) {mine}")
+            if found is not None:
+                yield found
+
+    def _arrived(self, since: int | None) -> int:
+        """How many spans and log records arrived after that, or ever."""
+        when = "" if since is None else f"WHERE Arrival > fromUnixTimestamp64Nano({since})"
+        counts = (f"(SELECT count() FROM {self._table(table)} {when})" for table in (schema.OTEL_TRACES, schema.OTEL_LOGS))
+        return self._number(f"SELECT {' + '.join(counts)} AS number") or 0
+
     def last_version(self) -> int:
         """The greatest Version of the session tables, 0 if there is none."""
         tables = (table.name for table in (*schema.DERIVED, schema.SESSION_MARKS))
@@ -75,11 +105,17 @@ class History:
         sql = f"{records} ORDER BY Arrival LIMIT 1 BY Tenant, Digest"
         return self._folded_rows(schema.OTEL_LOGS, sql, trace_ids)
 
-    def trace_rows_of_traces(self, trace_ids: Sequence[str]) -> pa.Table:
-        """Rows of `session_trace_rows` of those traces, without deleted ones."""
-        if not trace_ids:
-            return empty(schema.SESSION_TRACE_ROWS)
-        return self._live(schema.SESSION_TRACE_ROWS, _TRACES, traces=",".join(trace_ids))
+    def parts_of_traces(self, trace_ids: Sequence[str]) -> list[tuple[str, str, str, str, int]]:
+        """The parts that sessions have of those traces, as told last: tenant, project, session, trace, how many of its spans."""
+        by = "Tenant, Project, SessionId, TraceId"
+        # Without FINAL, which would merge all columns of the sort key around every row that is found.
+        rows = f"SELECT {by}, argMax((Spans, Deleted), Version) AS last FROM {self._table(schema.SESSION_TRACE_ROWS)} WHERE {_TRACES}"
+        found = (
+            self._tuples(f"SELECT {by}, last.1 FROM ({rows} GROUP BY {by}) WHERE last.2 = 0", traces=",".join(trace_ids))
+            if trace_ids
+            else []
+        )
+        return [(tenant, project, session, trace, int(spans)) for tenant, project, session, trace, spans in found]
 
     def traces_naming(self, keys: Sequence[Key]) -> list[tuple[str, str]]:
         """(tenant, id) of the traces and log traces in which a span or a log record names one of these sessions. Reads that column of all
@@ -102,10 +138,8 @@ class History:
 
     def shared(self, keys: Sequence[Key], trace_ids: Sequence[str]) -> list[tuple[str, str]]:
         """(tenant, id) of those traces in which other sessions than these have part."""
-        if not trace_ids:
-            return []
-        rows = f"SELECT DISTINCT Tenant, TraceId FROM {self._table(schema.SESSION_TRACE_ROWS)} FINAL"
-        return self._tuples(f"{rows} WHERE {_TRACES} AND NOT {_SESSIONS}", traces=",".join(trace_ids), keys=_hexed(keys))
+        mine, parts = set(keys), self.parts_of_traces(trace_ids)
+        return list({(tenant, trace): None for tenant, project, session, trace, _ in parts if (tenant, project, session) not in mine})
 
     def tellings(self, keys: Sequence[Key]) -> list[tuple[Key, str, int, str]]:
         """Who tells calls in log records of those sessions, as their trace rows note it: session, trace id, TELLING bits, service."""

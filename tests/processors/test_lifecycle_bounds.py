@@ -161,7 +161,7 @@ def test_which_sessions_were_stored_is_known_from_memory_of_a_fixed_size() -> No
         stored.add(batch)
         assert stored.maybe(batch).all(), "what was stored is never denied"
     assert stored._filter is not None
-    assert stored._filter.nbytes == 1 << 13
+    assert stored._filter._places.nbytes == 1 << 13
     assert len(stored._prints) == 0
     assert len(stored) > 200_000
     sparse = Stored(exact=1000, bits=20)

@@ -13,7 +13,6 @@ import pytest
 from sojourn import _native, schema
 from sojourn.errors import Unavailable
 from sojourn.storage.address import parse
-from sojourn.storage.arrow import arrow_schema
 from sojourn.storage.database import Database
 from sojourn.storage.history import History
 from tests.storage.rows import NOON, SECOND, TRACE, session, span, trace, version
@@ -32,7 +31,9 @@ def test_nothing_was_stored(history: History) -> None:
     assert history.spans([TRACE]).schema.names == history.spans([]).schema.names
     assert history.records([TRACE]).schema.names == history.records([]).schema.names
     assert history.spans([]).num_rows == history.sessions([]).num_rows == history.open_sessions(1).num_rows == 0
-    assert history.trace_rows_of_traces([]).schema == arrow_schema(schema.SESSION_TRACE_ROWS)
+    assert history.parts_of_traces([]) == history.parts_of_traces([TRACE]) == []
+    assert history.horizon() is None
+    assert [part.num_rows for part in history.traces_since(None)] == [0]
     assert [each.tolist() for each in history.session_digests()] == [[]]
 
 
@@ -45,6 +46,31 @@ def test_arrival_and_version(database: Database, history: History) -> None:
     assert history.last_version() == 8
     insert(database, schema.SESSION_EVENT_ROWS, {"SessionId": "s", "Version": 2**63})
     assert history.last_version() == 2**63
+
+
+def test_traces_that_are_stored(database: Database, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of spans, of log records and log traces, each tenant's own; in parts where they are many."""
+    wanted = {("", number) for number in range(10)} | {("acme", 3), ("", 77), ("", 78)}
+    insert(database, schema.OTEL_TRACES, *(span(number, TraceId=f"{number:032x}") for number in range(10)), span(11, TraceId=f"{0:032x}"))
+    insert(database, schema.OTEL_TRACES, span(1, TraceId=f"{3:032x}", Tenant="acme"))
+    insert(database, schema.OTEL_LOGS, {"TraceId": f"{77:032x}"}, {"LogTrace": f"{78:032x}"}, {"Body": "of none"})
+    for at_once in (100, 3):
+        monkeypatch.setattr("sojourn.storage.history.AT_ONCE", at_once)
+        parts = list(history.traces_since(None))
+        assert len(parts) == 15 // at_once + 1
+        found = [(row["Tenant"], (row["Hi"] << 64) + row["Lo"]) for part in parts for row in part.to_pylist()]
+        assert len(found) == len(set(found))
+        assert set(found) == wanted
+
+
+def test_the_newest_traces_of_many(database: Database, history: History) -> None:
+    """Where more rows are stored than shall be read, those of the longest time that has no more; where there is none, no rows."""
+    ages = {1: 0, 2: HOUR // 2, 3: 3 * HOUR, 4: 20 * HOUR, 5: 100 * HOUR}
+    insert(database, schema.OTEL_TRACES, *(span(n, TraceId=f"{n:032x}", Arrival=NOON - age) for n, age in ages.items()))
+    for most, hours, traces in ((5, None, {1, 2, 3, 4, 5}), (4, 24, {1, 2, 3, 4}), (3, 6, {1, 2, 3}), (2, 1, {1, 2}), (1, 0, set())):
+        horizon = history.horizon(most)
+        assert horizon == (None if hours is None else NOON - hours * HOUR)
+        assert {low for part in history.traces_since(horizon) for low in part["Lo"].to_pylist()} == traces
 
 
 def test_spans(database: Database, history: History) -> None:
@@ -71,10 +97,9 @@ def test_spans(database: Database, history: History) -> None:
 def test_trace_rows(database: Database, history: History) -> None:
     """By trace and by session, newest versions, without deleted ones."""
     other = "e" * 32
-    insert(database, schema.SESSION_TRACE_ROWS, trace(Name="old"), trace("gone"), trace("s", other), trace(Tenant="acme"))
-    insert(database, schema.SESSION_TRACE_ROWS, trace(Name="new", Version=2), trace("gone", Version=2, Deleted=1))
-    rows = history.trace_rows_of_traces([TRACE]).to_pylist()
-    assert sorted((row["Tenant"], row["SessionId"], row["Name"]) for row in rows) == [("", "s", "new"), ("acme", "s", "")]
+    insert(database, schema.SESSION_TRACE_ROWS, trace(), trace("gone"), trace("s", other), trace(Tenant="acme"))
+    insert(database, schema.SESSION_TRACE_ROWS, trace(Spans=0, Version=2), trace("gone", Version=2, Deleted=1))
+    assert sorted(history.parts_of_traces([TRACE])) == [("", "", "s", TRACE, 0), ("acme", "", "s", TRACE, 1)]
     assert sorted(history.trace_rows_of_sessions([("", "", "s"), ("", "", "gone")])["TraceId"].to_pylist()) == [TRACE, other]
 
 
