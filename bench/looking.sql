@@ -1,4 +1,5 @@
--- What bench/looking.py looks at: sessions {first} to {first} + {count}, one every three seconds backwards from now.
+-- What bench/looking.py looks at: sessions {first} to {first} + {count}, one every three seconds backwards from now. All have ended: a collector
+-- that finds others at its start folds them again from what is stored of them, which is less than their rows say.
 INSERT INTO session_rows
     (Project, SessionId, Name, NameSource, UserId, State, Segments, Start, End, WallNs, ActiveNs, Traces, Turns, Spans, Errors, LlmCalls,
      InputTokens, OutputTokens, CostPico, CostSources, Services, Models, Tags, Status, Metadata, Search, Revision, LastSeen, Version, Collector, FirstTrace, LastTrace)
@@ -6,7 +7,7 @@ SELECT
     ['shop', 'support', ''][number % 3 + 1], concat('session-', toString(cityHash64(number))) AS id,
     concat('About ', ['parcels', 'jackets', 'boots', 'refunds', 'tents'][number % 5 + 1], ' ', toString(number)) AS name, 'explicit',
     concat('user-', toString(number % 50000)) AS user,
-    multiIf(end > fromUnixTimestamp64Nano({now:Int64}) - toIntervalSecond(300), 'active', end > fromUnixTimestamp64Nano({now:Int64}) - toIntervalSecond(1830), 'idle', 'ended'), 1,
+    'ended', 1,
     fromUnixTimestamp64Nano({now:Int64}) - toIntervalSecond(number * 3) - toIntervalNanosecond(cityHash64(number, 5) % 1000000000) AS start, start + toIntervalSecond(seconds) AS end,
     (least(number * 3, cityHash64(number, 1) % 4000) AS seconds) * 1000000000, seconds * 500000000, 3, 3, 30, number % 17 = 0, 5, cityHash64(number, 2) % 100000, cityHash64(number, 3) % 10000,
     toInt64(cityHash64(number, 4) % 5000000000000), 2, [['chat', 'search', 'agent'][number % 3 + 1]],
