@@ -112,7 +112,7 @@ def imports(folder: str) -> set[str]:
     return {module for module in found if module.split(".")[0] == "sojourn"}
 
 
-LOWEST = ("sojourn.component", "sojourn.errors", "sojourn.schema", "sojourn._native")
+LOWEST = ("sojourn.component", "sojourn.errors", "sojourn.scheduling", "sojourn.schema", "sojourn._native")
 MAY_IMPORT = {
     "sessions": ("sojourn.sessions",),
     "storage": ("sojourn.storage", "sojourn.sessions", "sojourn.config.types"),

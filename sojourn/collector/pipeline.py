@@ -27,6 +27,7 @@ from sojourn.collector.sifting import Part, Sifting, size
 from sojourn.collector.storing import Storing
 from sojourn.component import Batch, Clock
 from sojourn.errors import Rejected, Unavailable
+from sojourn.scheduling import give_way
 
 if TYPE_CHECKING:
     from sojourn import _native
@@ -145,6 +146,8 @@ class Lane:
         return 0.0 if oldest is None else max(0.0, (self.clock.now() - oldest) / 1e9)
 
     def _work(self) -> None:
+        if self.log is not None:
+            give_way()
         try:
             self._rounds()
         finally:

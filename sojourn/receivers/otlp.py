@@ -7,7 +7,7 @@ import json
 import logging
 import resource
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,7 +19,7 @@ from sojourn.config.types import Duration, Endpoint, Size
 from sojourn.errors import SojournError
 from sojourn.extensions.guards import Auth, ServerTls
 from sojourn.extensions.watching import watching
-from sojourn.receivers.scheduling import without_preempting
+from sojourn.scheduling import at_once_while_few, without_preempting
 
 if TYPE_CHECKING:
     from sojourn import _native
@@ -242,12 +242,18 @@ class Running:
 def _running(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]]) -> Iterator[Running]:
     server = _listen(description, host, lanes)
     try:
-        with watching("otlp: tls", description.tls_files(), server.reload_tls):
+        waiting = at_once_while_few("otlp", lambda: _requests(server)) if description.durable(host) else nullcontext()
+        with watching("otlp: tls", description.tls_files(), server.reload_tls), waiting:
             yield Running(server, description.secured())
     finally:
         for lane in {lane for group in lanes.values() for lane in group}:
             lane.flush()  # senders that wait for a commit need not wait for the flush interval too
         server.stop(_STOP_SECONDS)
+
+
+def _requests(server: _native.Server) -> float:
+    """How many were answered."""
+    return sum(count for name, count in server.stats().items() if name.startswith("otelcol_receiver_requests_total"))
 
 
 def _listen(description: Otlp, host: Host, lanes: dict[str, list[_native.Lane]]) -> _native.Server:
