@@ -14,35 +14,29 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sojourn import _native
 from sojourn.component import Host
+from sojourn.processors.doubts import Doubts
+from sojourn.processors.past import Past, digests_of, states
+from sojourn.processors.waiting import Aside, Waiting, concerns
 from sojourn.schema import SESSION_TRACE_ROWS
 from sojourn.sessions.alerts import Alerts
 from sojourn.sessions.gather import Pile, part, pile
 from sojourn.sessions.graves import Grave
 from sojourn.sessions.kept import Kept, only, unpack
-from sojourn.sessions.lifecycle import ENDED, I64, MINUTE, SECOND, STATES, deadlines
+from sojourn.sessions.lifecycle import ENDED, MINUTE, SECOND, STATES, deadlines
 from sojourn.sessions.live import Known, Live
 from sojourn.sessions.marked import Marked
 from sojourn.sessions.names import NAME, NOBODY, Key, keys_of, name_columns, pick
 from sojourn.sessions.order import distinct, where
 from sojourn.sessions.overrides import Book
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Keys, Mask, Rows, flat, hashes, owners, view
-from sojourn.sessions.rows import pack
-from sojourn.sessions.stored import Stored
 from sojourn.sessions.telling import Services, Telling, Trace
 from sojourn.sessions.untold import as_told
 from sojourn.sessions.versions import Versions
 from sojourn.storage.arrow import empty
 
-LARGE: Final = 1000
-"""A session with more known rows is folded at most once per second, or one that grows by single traces would cost its square."""
-PER_ROW: Final = 20_000
-"""Nanoseconds by which the pause between two folds of such a session grows with each of its rows: a fold takes 300 for each."""
 MOST_DUE: Final = 5000
 """Sessions settled per tick; the rest waits for the next one."""
-MOST_DOUBTS: Final = 100_000
-"""Sessions whose segments are doubtful because a group of them was refused; only a database that refuses and refuses makes so many."""
 AHEAD: Final = 86_400 * SECOND
 """How far ahead of its arrival a span may end."""
 MOST_WOKEN: Final = 20_000
@@ -91,15 +85,6 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
-    """New rows of large sessions, which wait until these are folded again."""
-
-    keys: U64
-    until: I64
-    piles: list[Pile]
-
-
-@dataclass(frozen=True, slots=True)
 class Retold:
     """Sessions whose stored rows were mended: whatever was remembered of them is not to be believed."""
 
@@ -127,8 +112,7 @@ class Memory:
         self.telling = host.telling or Telling()
         self._book, self._alerts = book, alerts
         self._room, self._most = room, most
-        self._stored: Stored | None = None
-        self._waiting: dict[int, list[Pile]] = {}
+        self._waiting, self._doubts = Waiting(), Doubts()
         self._awake = host.history is None
         self._crowded_at: int | None = None
         """When there was no room for a session last; None if all that were forgotten then have ended."""
@@ -140,10 +124,9 @@ class Memory:
         """What was deleted in an earlier life that may have ended in the middle of it."""
         self.live = Live()
         self.marked = Marked(host.texts)
+        self._past = Past(host, alerts, self.marked)
         self.versions = Versions()
         self.staged: list[Staged | Aside | Retold | Again] = []
-        self._doubtful: dict[int, tuple[Key, int]] = {}
-        """Sessions of groups that came to nothing, perhaps when some of their rows were stored already, and how many segments they had."""
 
     # what is touched
 
@@ -154,10 +137,10 @@ class Memory:
         came = Pile(new, number, *_facets(batch.column("_facets")))
         slots = self.live.find(keys)
         before = self.live.known(slots)
-        if before.rows.max(initial=0) > LARGE:
-            wait = self._must_wait(keys, before, number, now)
+        if concerns(before):
+            wait = self._waiting.must(keys, before, number, now)
             if wait.any():
-                self._set_aside(keys, before, came, where(wait))
+                self.staged.append(self._waiting.aside(keys, before, came, where(wait)))
                 rest = where(~wait)
                 keys, first, slots, before = keys.take(rest), first.take(rest), slots.take(rest), before.take(rest)
                 came = _of_sessions(came, rest, len(wait))
@@ -166,8 +149,8 @@ class Memory:
         kept = self.live.kept(slots)
         names = self.live.names(slots, batch.select(NAME), first)
         lost = kept.sizes == 0
-        digests = self._digests(names, lost & (before.segments == 0))
-        stored = self._read_back(keys, names, before, lost, digests)
+        digests = self._past.digests(names, lost & (before.segments == 0))
+        stored = self._past.read_back(keys, names, before, lost, digests)
         known = unpack(kept)
         whole = pile(stored, known, self._waited(keys), came)
         return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), digests, self._crowded(slots))
@@ -185,34 +168,14 @@ class Memory:
         before, kept = self.live.known(slots), self.live.kept(slots)
         names = self.live.names(slots, NOBODY, slots)
         nothing = np.zeros(len(keys), np.uint64)
-        stored = self._read_back(keys, names, before, kept.sizes == 0, nothing)
+        stored = self._past.read_back(keys, names, before, kept.sizes == 0, nothing)
         known = unpack(kept)
         whole = pile(stored, known, self._waited(keys))
         return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), nothing, nothing != 0)
 
-    def _must_wait(self, keys: U64, before: Known, number: Index, now: int) -> Mask:
-        """Large sessions that were folded a moment ago, unless what waits is a good part of them."""
-        rows = before.rows.astype(np.int64)
-        waiting = np.bincount(number, minlength=len(keys))
-        if self._waiting:
-            waiting += np.array([sum(len(one.rows) for one in self._waiting.get(key, ())) for key in keys.tolist()], np.int64)
-        pause = np.maximum(rows * PER_ROW, SECOND)
-        return (rows > LARGE) & (now - before.folded < pause) & (waiting <= np.maximum(rows // 4, LARGE))
-
-    def _set_aside(self, keys: U64, before: Known, came: Pile, which: Index) -> None:
-        until = before.folded.take(which) + np.maximum(before.rows.take(which).astype(np.int64) * PER_ROW, SECOND)
-        self.staged.append(Aside(keys.take(which), until, [part(came, where(came.session == number)) for number in which.tolist()]))
-
     def _waited(self, keys: U64) -> Pile:
-        """The rows of these sessions that waited, or were set aside since the last commit: with that, they wait no longer."""
-        asides = [staged for staged in self.staged if isinstance(staged, Aside)]
-        if not self._waiting and not asides:
-            return pile()
-        found = [(number, one) for number, key in enumerate(keys.tolist()) for one in self._waiting.get(key, ())]
-        place = {key: number for number, key in enumerate(keys.tolist())} if asides else {}
-        for aside in asides:
-            found += [(place[key], one) for key, one in zip(aside.keys.tolist(), aside.piles, strict=True) if key in place]
-        return pile(*(Pile(one.rows, np.full(len(one.rows), number), one.facets, one.row) for number, one in found))
+        """The rows of these sessions that waited: once they are folded, they wait no longer."""
+        return self._waiting.of(keys, [staged for staged in self.staged if isinstance(staged, Aside)])
 
     def sought(self, names: pa.RecordBatch) -> Touched:
         """Sessions that somebody asks for by name. Of those that nobody knows nothing was told, and there are no rows."""
@@ -222,8 +185,8 @@ class Memory:
         slots = self.live.find(keys)
         before, kept = self.live.known(slots), self.live.kept(slots)
         lost = kept.sizes == 0
-        digests = self._digests(names, lost & (before.segments == 0))
-        stored = self._read_back(keys, names, before, lost, digests)
+        digests = self._past.digests(names, lost & (before.segments == 0))
+        stored = self._past.read_back(keys, names, before, lost, digests)
         whole = pile(stored, unpack(kept), self._waited(keys))
         return Touched(keys, names, before, whole, len(whole.rows), digests, self._crowded(slots))
 
@@ -246,7 +209,7 @@ class Memory:
         """Those that are not watched for want of room, although they have not ended."""
         keys = keys_of(rows)
         slots = self.live.find(self._codes(keys))
-        return {key for key, slot, state in zip(keys, slots.tolist(), _states(rows), strict=True) if slot < 0 and state != ENDED}
+        return {key for key, slot, state in zip(keys, slots.tolist(), states(rows), strict=True) if slot < 0 and state != ENDED}
 
     def not_alive(self, keys: list[Key]) -> list[Key]:
         """Those that are not in memory."""
@@ -289,40 +252,31 @@ class Memory:
         if self._history is None:
             return
         self.live.drop(staged.keys)
-        if self._stored is not None:
-            self._stored.add(np.frombuffer(_native.name_digests(staged.names.select(NAME)), "<u8"))
-        told = zip(staged.keys.tolist(), keys_of(staged.names), staged.known.segments.tolist(), strict=True)
-        self._doubtful |= {code: (key, max(self._segments_of(code), segments)) for code, key, segments in told}
-        for code in list(self._doubtful)[: max(len(self._doubtful) - MOST_DOUBTS, 0)]:
-            del self._doubtful[code]
-
-    def _segments_of(self, code: int) -> int:
-        return self._doubtful[code][1] if code in self._doubtful else 0
+        self._past.add(digests_of(staged.names))
+        self._doubts.add(zip(staged.keys.tolist(), keys_of(staged.names), staged.known.segments.tolist(), strict=True))
 
     def doubtful(self) -> Touched | None:
         """Sessions of groups that came to nothing: what is stored of them shall be what is true of them."""
-        keys = [key for key, _ in list(self._doubtful.values())[:MOST_DUE]]
+        keys = self._doubts.first(MOST_DUE)
         return self.sought(name_columns(*zip(*keys, strict=True))) if keys else None
 
     def doubted(self, touched: Touched) -> Mask:
         """Which of these sessions are such: of these, what has no trace rows has vanished."""
-        return np.array([code in self._doubtful for code in touched.keys.tolist()], bool)
+        return self._doubts.among(touched.keys)
 
     def segments_stored(self, touched: Touched) -> npt.NDArray[np.uint32]:
         """How many segments of each of these sessions may have rows."""
-        if not self._doubtful:
-            return touched.before.segments
-        doubtful = [self._segments_of(key) for key in touched.keys.tolist()]
-        return np.maximum(touched.before.segments, np.array(doubtful, np.uint32))
+        return self._doubts.segments(touched.keys, touched.before.segments)
 
     def commit(self, active_window: int) -> None:
         self.marked.committed()
         self.telling.graves.committed()
-        for code in [code for staged in self.staged for code in staged.keys.tolist()] if self._doubtful else ():
-            self._doubtful.pop(code, None)
+        for staged in self.staged:
+            self._doubts.forget(staged.keys.tolist())
         for staged in self.staged:
             if isinstance(staged, Aside):
-                self._keep_waiting(staged)
+                self._waiting.keep(staged)
+                self.live.postpone(staged.keys, staged.until)
             elif isinstance(staged, Retold):
                 self._learn_anew(staged)
             elif isinstance(staged, Again):
@@ -336,22 +290,15 @@ class Memory:
     def _learn_anew(self, retold: Retold) -> None:
         self.live.drop(retold.keys)
         self.marked.forget(retold.keys)
-        for key in retold.keys.tolist():
-            self._waiting.pop(key, None)
+        self._waiting.forget(retold.keys.tolist())
         for batch in retold.rows:
             table = pa.Table.from_batches([batch])
             there = table.filter(pa.array([not deleted for deleted in table.column("Deleted").to_pylist()], pa.bool_()))
             if self._alerts:  # what is true of them now may be an alert: told at the next tick
                 self._take_in(there, due=self._clock.now())
             else:
-                self._take_in(there.filter(pa.array([state != ENDED for state in _states(there)], pa.bool_())))
-            if self._stored is not None:
-                self._stored.add(np.frombuffer(_native.name_digests(batch.select(NAME)), "<u8"))
-
-    def _keep_waiting(self, aside: Aside) -> None:
-        for key, one in zip(aside.keys.tolist(), aside.piles, strict=True):
-            self._waiting.setdefault(key, []).append(one)
-        self.live.postpone(aside.keys, aside.until)
+                self._take_in(there.filter(pa.array([state != ENDED for state in states(there)], pa.bool_())))
+            self._past.add(digests_of(batch))
 
     def _keep(self, staged: Staged) -> None:
         if staged.crowded.any():
@@ -361,9 +308,7 @@ class Memory:
             self.live.put(staged.keys.take(room), names, known, only(staged.kept, ~staged.crowded))
         else:
             self.live.put(staged.keys, staged.names, staged.known, staged.kept)
-        if self._waiting:
-            for key in staged.keys.tolist():
-                self._waiting.pop(key, None)
+        self._waiting.forget(staged.keys.tolist())
         if self._history is not None and staged.gone.any():  # else nothing could be read back: they stay while there is room
             self.live.drop(staged.keys.compress(staged.gone))
             self.marked.forget(staged.keys.compress(staged.gone))
@@ -371,8 +316,7 @@ class Memory:
             self.telling.learn(session, services)
         if staged.wrong is not None:
             self.telling.ask(staged.wrong)
-        if self._stored is not None and staged.digests.any():
-            self._stored.add(staged.digests[staged.digests != 0])
+        self._past.add(staged.digests)
 
     def sweep(self, now: int) -> None:
         """Take in sessions that were forgotten for want of room and are silent for so long that something is due; once a minute."""
@@ -392,10 +336,8 @@ class Memory:
         if self._awake:
             return
         assert self._history is not None
-        versions, stored = Versions(self._history.last_version()), Stored()
-        for digests in self._history.session_digests():
-            stored.include(digests)
-        self.marked.wake(self._history.marked_digests())
+        versions = Versions(self._history.last_version())
+        self._past.wake(self._history)
         table = self._history.open_sessions(self._most)
         for begin in range(0, len(table), AT_ONCE):
             self._take_in(table.slice(begin, AT_ONCE))
@@ -407,7 +349,7 @@ class Memory:
             self._crowded_at = self._clock.now()
         self._tell_again(collector)
         self.undone = self._history.graves(undone=True)
-        self.versions, self._stored, self._awake = versions, stored, True
+        self.versions, self._awake = versions, True
 
     def _take_in(self, table: pa.Table, due: int | None = None) -> None:
         """Stored sessions as they were last told; those that live already are left alone."""
@@ -416,12 +358,12 @@ class Memory:
             return
         names = name_columns(*(table.column(name).to_pylist() for name in NAME))
         keys = hashes(self._texts, pa.array(list(map("\0".join, keys_of(names))), pa.string()))
-        known = self._stored_known(table)
+        known = self._past.known(table)
         rules = self._book.of_stored(table, self._texts)
         known.deadline[:] = deadlines(known.heard, known.heard, known.state, rules) if due is None else due
         known.deadline[:] = np.minimum(known.deadline, self._alerts.due(known.heard, 0))
         new = where(self.live.find(keys) < 0)
-        self._recall_marks(names)
+        self._past.recall_marks(names)
         self.live.put(keys.take(new), pick(names, new), known.take(new), Kept.nothing(len(new)))
 
     def _tell_again(self, collector: str) -> None:
@@ -432,67 +374,17 @@ class Memory:
             return
         names = name_columns(*(table.column(name).to_pylist() for name in NAME))
         keys = keys_of(names)
-        known = self._stored_known(table)
+        known = self._past.known(table)
         as_told(known, keys, self._history.last_events(keys), self._alerts)
         known.deadline[:] = self._clock.now()
-        self._recall_marks(names)
+        self._past.recall_marks(names)
         codes = hashes(self._texts, pa.array(list(map("\0".join, keys)), pa.string()))
         self.live.put(codes, names, known, Kept.nothing(len(keys)))
-
-    def _recall_marks(self, names: pa.RecordBatch) -> None:
-        """Read what people said of those that may be marked."""
-        assert self._history is not None
-        some = where(self.marked.elsewhere(np.frombuffer(_native.name_digests(names), "<u8")))
-        if len(some):
-            self.marked.learn(self._history.marks(keys_of(names, some.tolist())))
-
-    def _stored_known(self, table: pa.Table) -> Known:
-        """What stored session rows say."""
-        known = Known.nothing(len(table))
-        if len(table):
-            known.segments[:] = np.asarray(table.column("Segments"))
-            known.state[:] = _states(table)
-            known.revision[:] = np.asarray(table.column("Revision"))
-            end, seen = (np.asarray(table.column(name)).astype("datetime64[ns]").astype(np.int64) for name in ("End", "LastSeen"))
-            known.heard[:] = np.maximum(end, seen)
-            known.rows[:] = np.asarray(table.column("Traces"))
-            if self._alerts:
-                known.firing[:] = self._alerts.bits(table.column("Alerts").to_pylist())
-        return known
-
-    def _digests(self, names: pa.RecordBatch, unknown: Mask) -> U64:
-        if self._stored is None or not unknown.any():
-            return np.zeros(len(names), np.uint64)
-        return np.where(unknown, np.frombuffer(_native.name_digests(names), "<u8"), np.uint64(0))
-
-    def _read_back(self, keys: U64, names: pa.RecordBatch, before: Known, lost: Mask, digests: U64) -> Pile:
-        """The stored trace rows of the sessions that lost theirs, and into `before` what was told of those that are not known at all."""
-        if self._history is None or self._stored is None or not lost.any():
-            return pile()
-        unknown = where(digests)
-        stored = unknown.compress(self._stored.maybe(digests.take(unknown))).tolist()
-        if stored:
-            told = keys_of(names, stored)
-            table = self._history.sessions(told)
-            place = dict(zip(told, stored, strict=True))
-            before.put(np.array([place[name] for name in keys_of(table)], np.intp), self._stored_known(table))
-            self._recall_marks(pick(names, np.array(stored)))
-        wanted = [*where(lost & (digests == 0)).tolist(), *stored]
-        if not wanted:
-            return pile()
-        rows, facets, counts = pack(self._history.trace_rows_of_sessions(keys_of(names, wanted)), self._texts)
-        session = np.minimum(np.searchsorted(keys, rows["session"]), len(keys) - 1)
-        whole = Pile(rows, session, facets, np.repeat(np.arange(len(rows)), counts))
-        return part(whole, where(keys.take(session) == rows["session"]))
 
     def meters(self) -> dict[str, float]:
         """Sessions that live, by state, and the bytes of their trace rows."""
         out = {f'sojourn_sessions{{state="{name}"}}': float(self.live.count(code)) for code, name in enumerate(STATES[:ENDED])}
         return out | {"sojourn_lifecycle_trace_row_bytes": float(self.live.bytes)}
-
-
-def _states(table: pa.Table) -> list[int]:
-    return [STATES.index(text) if text else ENDED for text in table.column("State").to_pylist()]
 
 
 def _facets(lists: pa.Array) -> tuple[Rows, Index]:

@@ -83,9 +83,9 @@ def test_of_one_session_the_first_traces_count_in_whatever_order_they_come(seed:
 
 def test_a_large_session_that_grows_by_single_traces_is_not_taken_out_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are gathered, in all: a small part of what folding it for each of them would take."""
-    from sojourn.processors import keeping, remembering
+    from sojourn.processors import keeping, waiting
 
-    monkeypatch.setattr(remembering, "LARGE", 100)
+    monkeypatch.setattr(waiting, "LARGE", 100)
     gathered: list[int] = []
     real = keeping.gather
     monkeypatch.setattr(keeping, "gather", lambda given, count: gathered.append(len(given.rows)) or real(given, count))
@@ -103,16 +103,16 @@ def test_a_large_session_that_grows_by_single_traces_is_not_taken_out_for_each(m
 
 
 def test_what_waits_is_folded_when_it_is_a_good_part_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sojourn.processors import remembering
+    from sojourn.processors import waiting
 
-    monkeypatch.setattr(remembering, "LARGE", 10)
+    monkeypatch.setattr(waiting, "LARGE", 10)
     world = World()
     told = [trace(number, arrival=0) for number in range(20)]
     world.feed(*told)
     for number in range(100, 130):
         told.append(trace(number, arrival=0))
         world.feed(told[-1])
-        assert sum(len(one.rows) for piles in world.process._memory._waiting.values() for one in piles) <= 10
+        assert len(world.process._memory._waiting) <= 10
     world.tick(NOW + SECOND)
     assert not world.process._memory._waiting
     world.tick(NOW + 10 * MINUTE)
@@ -121,10 +121,10 @@ def test_what_waits_is_folded_when_it_is_a_good_part_of_the_session(monkeypatch:
 
 def test_what_was_set_aside_is_not_lost_when_the_session_is_folded_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as when somebody renames it just then."""
-    from sojourn.processors import remembering
+    from sojourn.processors import waiting
     from sojourn.sessions.names import name_columns
 
-    monkeypatch.setattr(remembering, "LARGE", 10)
+    monkeypatch.setattr(waiting, "LARGE", 10)
     world = World()
     told = [trace(number, arrival=0) for number in range(20)]
     world.feed(*told)
@@ -140,9 +140,9 @@ def test_what_was_set_aside_is_not_lost_when_the_session_is_folded_before_the_co
 
 
 def test_a_group_that_came_to_nothing_leaves_nothing_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sojourn.processors import remembering
+    from sojourn.processors import waiting
 
-    monkeypatch.setattr(remembering, "LARGE", 10)
+    monkeypatch.setattr(waiting, "LARGE", 10)
     world = World()
     told = [trace(number, arrival=0) for number in range(20)]
     world.feed(*told)
