@@ -5,8 +5,8 @@ and records; `previews` makes one readable. What they find has one form: `{"role
 all texts; the types are text, thinking, tool_call, tool_result, media and data (what nobody knows, as JSON).
 """
 
-from sojourn.web.messages.previews import words
+from sojourn.web.messages.previews import saying
 from sojourn.web.messages.shapes import Message, cut
 from sojourn.web.messages.telling import CONTENT, EVENTS, Told, already_told, of_record, of_span
 
-__all__ = ["CONTENT", "EVENTS", "Message", "Told", "already_told", "cut", "of_record", "of_span", "words"]
+__all__ = ["CONTENT", "EVENTS", "Message", "Told", "already_told", "cut", "of_record", "of_span", "saying"]

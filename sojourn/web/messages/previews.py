@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from sojourn.web.messages.shapes import Message, said
 
@@ -12,12 +12,29 @@ _TRIES: Final = 8
 _ENDS: Final = {"[": "]", "{": "}"}
 
 
-def words(preview: str, role: str) -> str:
-    """Of messages in JSON, whole or cut, what `role` said last; any other text as it is."""
+class Saying(NamedTuple):
+    role: str
+    """Who says it; `thinking` for a thought."""
+    text: str
+
+
+def saying(preview: str, role: str) -> Saying:
+    """Of messages in JSON, whole or cut, what `role` said last; where that is not among them (long instructions stand before it), what
+    anybody else did. Any other text as it is.
+    """
     if not preview.startswith(("[{", '{"')):
-        return preview
-    spoken = (_spoken(one) for one in reversed(_messages(preview, role)) if one["role"] == role)
-    return next((text for text in spoken if text.strip("…")), preview)
+        return Saying(role, preview)
+    told = (one for one in _tellings(_messages(preview, role)[::-1], role) if one.text.strip("…"))
+    return next(told, Saying(role, preview))
+
+
+def _tellings(messages: list[Message], role: str) -> Iterator[Saying]:
+    """What a preview may be told by, the best first."""
+    yield from (Saying(role, _spoken(one)) for one in messages if one["role"] == role)
+    yield from (Saying(one["role"], _spoken(one)) for one in messages if one["role"] != role)
+    for part in (part for one in messages for part in one["parts"]):
+        if part["type"] in ("thinking", "tool_result"):
+            yield Saying("thinking" if part["type"] == "thinking" else "tool", part["text"])
 
 
 def _messages(preview: str, role: str) -> list[Message]:

@@ -46,7 +46,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update({word: getattr(wording, word) for word in _WORDS})
-    environment.filters["words"] = messages.words
+    environment.filters["saying"] = messages.saying
     environment.globals.update(session_address=session_address, trace_address=trace_address, longest=LONGEST_VALUE, places=_PLACES)
     environment.globals.update(flag_words=FLAG_MEANINGS, reasons=wording.REASONS, event_words=wording.EVENTS, token=changing.TOKEN)
     return environment
