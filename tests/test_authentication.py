@@ -101,6 +101,7 @@ def test_people_log_in_with_a_token(web: httpx.Client) -> None:
     """The page leads to the form and back; the cookie is out of reach of scripts and of other pages, and ends with logging out."""
     sent_away = web.get("/sessions/s?project=")
     assert (sent_away.status_code, sent_away.headers["location"]) == (303, "/login?to=%2Fsessions%2Fs%3Fproject%3D")
+    assert web.get("/sessions/a%2Fend").headers["location"] == "/login?to=%2Fsessions%2Fa%252Fend"
     form = web.get(sent_away.headers["location"])
     assert 'value="/sessions/s?project="' in form.text
     assert "content-security-policy" in form.headers

@@ -127,15 +127,16 @@ class Application:
         return news or _json({"error": "live: too many pages listen: close some"}, 503)
 
     async def _change(self, action: str, scope: Scope, receive: Receive) -> Response:
+        tell = pages.failure if changing.is_form(scope) else _json
         try:
             asked = Asked.of(scope)
             said = changing.told(scope, await changing.body_of(receive))
         except changing.Refused as error:
-            return _json({"error": str(error)}, 403)
+            return _with_headers(tell({"error": str(error)}, 403))
         except changing.TooLarge as error:
-            return _json({"error": str(error)}, 413)
+            return _with_headers(tell({"error": str(error)}, 413))
         except ValueError as error:
-            return _json({"error": str(error)}, 400)
+            return _with_headers(tell({"error": str(error)}, 400))
         return await asyncio.get_running_loop().run_in_executor(self._workers, self._changed, action, asked, said)
 
     def _changed(self, action: str, asked: Asked, said: Told) -> Response:

@@ -73,10 +73,19 @@ async def body_of(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
+def is_form(scope: Scope) -> bool:
+    """Whether a form was sent: whoever reads the answer is no program."""
+    return _kind(scope) == _FORM
+
+
+def _kind(scope: Scope) -> str:
+    kinds = [value.decode("latin-1").partition(";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"]
+    return kinds[0] if kinds else ""
+
+
 def told(scope: Scope, body: bytes) -> Told:
     """What the body says: nothing, JSON, or a form with our token. Raises BadParameter and Refused."""
-    kinds = [value.decode("latin-1").partition(";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"]
-    kind = kinds[0] if kinds else ""
+    kind = _kind(scope)
     if kind == _FORM:
         values = _form(body)
         if not hmac.compare_digest(str(values.pop("token", "")).encode(), TOKEN.encode()):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from sojourn.web import attempts, pages
 from sojourn.web.answering import SAFE, json_answer, page_answer, with_safety
-from sojourn.web.changing import TooLarge, body_of
+from sojourn.web.changing import TooLarge, body_of, is_form
 from sojourn.web.serving import Friends, Receive, Scope, Send, values
 
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ class Gate:
 
     def _ask(self, scope: Scope) -> Response:
         """People are sent to log in; programs, and browsers that ask for names and passwords themselves, are told what to present."""
-        if self._keyring.challenge.startswith("Bearer") and _is_page(scope):
-            here = quote(scope["path"], safe="/") + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
-            return Response(status_code=303, headers=SAFE | {"location": f"/login?to={quote(here, safe='')}"})
+        if self._keyring.challenge.startswith("Bearer") and _by_people(scope):
+            return Response(status_code=303, headers=SAFE | {"location": f"/login?to={quote(_page(scope), safe='')}"})
         answer = json_answer({"error": "authentication is needed: there is no credential, or it is not known here"}, 401)
         answer.headers["www-authenticate"] = self._keyring.challenge
         return answer
@@ -155,7 +154,7 @@ def _may(scope: Scope, scopes: list[str]) -> bool:
 
 def _forbid(scope: Scope) -> Response:
     said = {"error": "this credential may not do that: its scopes do not name it"}
-    return with_safety(pages.failure(said, 403)) if _is_page(scope) else json_answer(said, 403)
+    return with_safety(pages.failure(said, 403)) if _by_people(scope) else json_answer(said, 403)
 
 
 def _later(seconds: int, goal: str | None = None) -> Response:
@@ -165,8 +164,17 @@ def _later(seconds: int, goal: str | None = None) -> Response:
     return with_safety(page_answer(pages.login(goal, wait=seconds), 429), {"retry-after": str(seconds)})
 
 
-def _is_page(scope: Scope) -> bool:
-    return scope["method"] in ("GET", "HEAD") and not scope["path"].endswith(".json")
+def _by_people(scope: Scope) -> bool:
+    """Whether somebody asks for a page, or sends a form of one."""
+    return is_form(scope) if scope["method"] not in ("GET", "HEAD") else not scope["path"].endswith(".json")
+
+
+def _page(scope: Scope) -> str:
+    """The address that was asked for as it came, since an id may hold any sign; behind a form, that of the page it stands on."""
+    path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+    if scope["method"] not in ("GET", "HEAD"):
+        path = path.rpartition("/")[0]
+    return path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
 
 
 def _goal(query: str) -> str:

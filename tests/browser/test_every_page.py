@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.looking import serious, wider_than_a_phone
 from tests.browser.world import BROAD, CHAT, HOSTILE, TRACE, eventually
-
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: pip install axe-playwright-python")
 
 PAGES = {
     "list": "/sessions",
@@ -33,23 +32,17 @@ Visit = Callable[..., Any]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(visit: Visit, name: str, scheme: str) -> None:
-    window = visit(PAGES[name], color_scheme=scheme) if name != "missing" else visit("/sessions", color_scheme=scheme)
+    window = visit(PAGES[name], color_scheme=scheme, refused=404)
     for fold in window.query_selector_all("main details:not([data-part]) > summary"):
         fold.click() if fold.is_visible() else None
-    found = axe.Axe().run(window).response["violations"]
-    serious = [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found if one["impact"] in ("serious", "critical")]
-    assert not serious
+    assert not serious(window)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "missing"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_phone_shows_it_whole(visit: Visit, name: str) -> None:
     """Nothing makes a page of 360 pixels wider than it is."""
-    window = visit(PAGES[name], width=360, height=740, is_mobile=True, has_touch=True)
-    assert window.evaluate("document.documentElement.scrollWidth") <= 360
-    outside = window.evaluate(
-        "[...document.querySelectorAll('main h1, main button, .turn a.main')].filter(e => e.getBoundingClientRect().right > 361).length"
-    )
-    assert outside == 0
+    window = visit(PAGES[name], width=360, height=740, is_mobile=True, has_touch=True, refused=404)
+    assert not wider_than_a_phone(window)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))

@@ -140,7 +140,10 @@ def test_a_form_needs_the_token_of_the_page(collector: Collector, api: httpx.Cli
     """With it, a browser is led back to the session."""
     collector.send(chat("09:05"))
     collector.settle()
-    assert api.post("/sessions/s/name", data={"name": "x", "token": "guess"}).status_code == 403
+    refused = api.post("/sessions/s/name", data={"name": "x", "token": "guess"})
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "load the page again" in refused.text
+    assert "content-security-policy" in refused.headers
     answer = api.post("/sessions/s/name", data={"name": "from a form", "token": TOKEN})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sessions/s")
     assert collector.sessions()[0]["Name"] == "from a form"
