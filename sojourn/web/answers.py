@@ -51,9 +51,9 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
     return {"sessions": [_session(row) for row in rows], "next": following}
 
 
-def latest(reading: Reading) -> int:
-    """The version up to which a list that is read from now on knows everything; see `/live`."""
-    found = reading.rows("latest", tenant=reading.tenant)
+def latest(reading: Reading, key: Mapping[str, str] | None = None) -> int:
+    """The version up to which a list, or the session of this key, that is read from now on knows everything; see `/live`."""
+    found = reading.rows("latest", {"session"} if key else set(), **(key or {"tenant": reading.tenant}))
     return int(found[0]["latest"]) if found else 0
 
 
@@ -79,11 +79,12 @@ def session(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
 
 def story(reading: Reading, identity: str, pairs: Pairs, now: int) -> Answer:
     """One session for its page: `moments` are its traces and log records as they followed one another, in parts of which each is complete;
-    `steps` what was done in those traces; `traces` all of it in short, and `agents` what its agents did when, for the timeline.
+    `steps` what was done in those traces; `traces` all of it in short, and `agents` what its agents did when, for the timeline; `latest`
+    up to which version all of that is.
     """
     places, given = parameters.places(pairs)
     key = _key(reading, identity, given)
-    found = _about(reading, key)
+    found = {"latest": latest(reading, key)} | _about(reading, key)
     of_traces = parameters.behind(places[:2], "after_id", now)
     of_logs = parameters.behind(places[2:], "after_digest", now)
     traces = reading.rows("session_traces", of_traces.given, **key, **of_traces.bound, limit=timeline.TRACES + 1)

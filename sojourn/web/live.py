@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 _EVERY: Final = 1.0
 _BEAT: Final = 15.0  # seconds: proxies close what is silent for a minute
 _MOST: Final = 200
-_UNASKED: Final = 0
-"""The version of what is watched before the database was asked, and of a database in which there is nothing."""
+_UNASKED: Final = -1
+"""The version of what is watched before the database was asked; where there is nothing, or nothing any more, it is 0."""
 Key = tuple[tuple[str, str], ...]
 
 

@@ -13,7 +13,7 @@ _BREAKING: Final = {9: "\t", 10: "\n"}
 UNKNOWN: Final = "\N{EN DASH}"
 _SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 REASONS: Final = {
-    "explicit": "ended by the application",
+    "explicit": "ended by the application or by hand",
     "continued": "continued as another session",
     "idle_timeout": "silent for too long",
     "max_duration": "reached its longest duration",

@@ -97,7 +97,7 @@ def test_news_leave_filters_alone_that_are_being_filled_in(visit: Visit, world: 
 
 
 def test_an_open_session_grows(visit: Visit, world: World) -> None:
-    """A new turn stands behind the last one, and the totals follow."""
+    """A new turn stands behind the last one, and the totals follow. The page is asked for again only then."""
     store, _ = world
     store.sessions({"session_id": "growing", "Turns": 1, "FirstTrace": "x"})
     store.insert("session_trace_rows", trace_row("d1" + "0" * 30, "growing", 0, 1, Input="one"))
@@ -108,6 +108,8 @@ def test_an_open_session_grows(visit: Visit, world: World) -> None:
     window.locator(".turn >> nth=1").wait_for()
     assert window.locator(".turn .user div").all_inner_texts() == ["one", "two"]
     eventually(window, "document.querySelectorAll('.lanes .trace').length === 2")
+    fetched = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch').map(one => one.name)"
+    assert window.evaluate(fetched) == [window.url]
 
 
 def test_a_timeline_is_zoomed_by_mouse_and_keyboard(visit: Visit) -> None:

@@ -44,6 +44,20 @@ def test_a_page_looks_again_only_if_something_came_since_it_was_read(store: Stor
             assert next(changes(answer)) == 5
 
 
+def test_a_page_of_a_session_looks_again_only_if_something_came(store: Store, web: httpx.Client) -> None:
+    """It, too, says what it knows; that there is nothing any more is news."""
+    store.sessions({"session_id": "s", "Project": "p", "Version": 4}, {"session_id": "t", "Version": 9})
+    live = re.search(r'data-live="([^"]+)"', web.get("/sessions/s?project=p").text)
+    assert live is not None
+    assert live[1].replace("&amp;", "&") == "/live?session_id=s&project=p&known=4"
+    with web.stream("GET", live[1].replace("&amp;", "&")) as answer:
+        news = changes(answer)
+        store.sessions({"session_id": "s", "Project": "p", "Version": 5})
+        assert next(news) == 5
+        store.database.command(f"DELETE FROM {store.database.name}.session_rows WHERE SessionId = 's'")
+        assert next(news) == 0
+
+
 def test_changes_of_one_session(store: Store, web: httpx.Client) -> None:
     """Others do not disturb; the project is part of the name."""
     store.sessions({"session_id": "s", "Project": "p"}, {"session_id": "s", "Version": 8}, {"session_id": "t", "Version": 9})

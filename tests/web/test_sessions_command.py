@@ -55,7 +55,7 @@ def test_what_ended_a_session_is_said_in_words(store: Store, endpoint: str, caps
     store.sessions({"session_id": "s", "State": "ended", "EndReason": "explicit", "Segments": 1, "Turns": 1, "Traces": 2, "Spans": 1200})
     assert main(["sessions", "show", "s", "--endpoint", endpoint]) == 0
     shown = capsys.readouterr().out
-    for text in ("ended: ended by the application", " in 1 segment ", "1 turn, 2 traces, 1,200 spans, 0 errors"):
+    for text in ("ended: ended by the application or by hand", " in 1 segment ", "1 turn, 2 traces, 1,200 spans, 0 errors"):
         assert text in shown
 
 

@@ -47,6 +47,7 @@ def session(answer: Answer, pairs: Pairs) -> str:
         first=again(pairs, after=None) if dict(pairs).get("after") else None,
         twin=session_address(row, ".json"),
         live=session_address(row),
+        latest=answer["latest"],
     )
 
 

@@ -112,9 +112,8 @@ function listen() {
   stream.addEventListener("change", look);
 }
 
-// A page that nobody sees asks for nothing, and looks once when it is seen again.
+// A page that nobody sees asks for nothing; seen again, it is told at once if something has come since.
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") { stream?.close(); stream = undefined; mark(false); }
-  else { listen(); look(); }
+  if (document.visibilityState === "hidden") { stream?.close(); stream = undefined; mark(false); } else listen();
 });
 listen();

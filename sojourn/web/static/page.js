@@ -44,7 +44,7 @@ export function say(words) {
 // The page behind an address; a page that tells of a failure is a page too.
 export async function fetchPage(address, signal) {
   const answer = await fetch(address, { signal, headers: { "x-part": "1" } });
-  return { page: new DOMParser().parseFromString(await answer.text(), "text/html"), address: answer.url, ok: answer.ok };
+  return { page: new DOMParser().parseFromString(await answer.text(), "text/html"), address: answer.url, ok: answer.ok, missing: answer.status === 404 };
 }
 
 export function adopt(part) {
@@ -101,7 +101,15 @@ const keys = {
   u: () => document.querySelector("[data-up]")?.click(),
 };
 
+// What was opened to be asked is left without an answer; whoever was inside stands where they came from.
+function shut(pop) {
+  const held = pop.contains(document.activeElement);
+  pop.open = false;
+  if (held) pop.querySelector("summary").focus();
+}
+
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelectorAll("details.pop[open]").forEach(shut);
   if (event.key === "Escape" && event.target.matches?.('input[type="search"]')) event.target.blur();
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || event.defaultPrevented) return;
   const act = keys[event.key];
@@ -117,6 +125,7 @@ document.addEventListener("click", async (event) => {
     say("Copied");
     setTimeout(() => button.classList.remove("done"), 1500);
   }
+  if (event.target.closest("[data-shut]")) shut(event.target.closest("details"));
   for (const pop of document.querySelectorAll("details.pop[open]")) if (!pop.contains(event.target)) pop.open = false;
 });
 

@@ -88,6 +88,19 @@ function renew(page) {
   if (added) say(added === 1 ? "One more turn" : `${added} more turns`);
 }
 
+// What is being read stays, but nothing can be done with it any more.
+function gone() {
+  const head = document.getElementById("head");
+  if (head.dataset.state === "gone") return;
+  head.dataset.state = "gone";
+  const told = document.createElement("strong");
+  told.className = "bad";
+  told.textContent = "deleted, by somebody or because of its age";
+  head.querySelector(".states").replaceChildren(told);
+  head.querySelector(".actions").replaceChildren();
+  say("This session was deleted");
+}
+
 let stream;
 let busy = false;
 let again = false;
@@ -96,8 +109,10 @@ async function look() {
   if (busy) { again = true; return; }
   busy = true;
   try {
-    const { page, ok } = await fetchPage(location.pathname + location.search);
-    if (ok && page.getElementById("head") && !document.querySelector("#head details[open]")) renew(page);
+    const { page, ok, missing } = await fetchPage(location.pathname + location.search);
+    if (missing) gone();
+    else if (ok && document.getElementById("head").dataset.state === "gone") location.reload(); // another one of the same id
+    else if (ok && page.getElementById("head") && !document.querySelector("#head details[open]")) renew(page);
   } catch { /* the stream tells when the collector is back */ }
   setTimeout(() => { busy = false; if (again) { again = false; look(); } }, 1000);
 }
@@ -110,6 +125,6 @@ function listen() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") { stream?.close(); stream = undefined; } else { listen(); look(); }
+  if (document.visibilityState === "hidden") { stream?.close(); stream = undefined; } else listen();
 });
 listen();
