@@ -40,9 +40,15 @@ def test_axe_finds_nothing_serious(visit: Visit, name: str, scheme: str) -> None
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_phone_shows_it_whole(visit: Visit, name: str) -> None:
-    """Nothing makes a page of 360 pixels wider than it is."""
+    """Nothing makes a page of 360 pixels wider than it is, and what opens over it lies within it."""
     window = visit(PAGES[name], width=360, height=740, is_mobile=True, has_touch=True, refused=404)
     assert not wider_than_a_phone(window)
+    for opening in window.locator(".pop > summary >> visible=true").all():
+        opening.tap()
+        shown = window.locator(".pop[open] > form").evaluate("form => form.getBoundingClientRect().toJSON()")
+        assert 0 <= shown["left"] < shown["right"] <= 360
+        assert 0 <= shown["top"] < shown["bottom"] <= 740
+        assert not wider_than_a_phone(window)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))

@@ -20,6 +20,16 @@ _COLUMNS: Final = (
     ("cost", "Cost"),
     ("errors", "Errors"),
 )
+_TITLES: Final = dict(_COLUMNS) | {
+    "start": "Beginning",
+    "active_ns": "Active time",
+    "llm_calls": "Model calls",
+    "turn_p50_ns": "Median of turns",
+    "turn_p95_ns": "p95 of turns",
+    "last_seen": "Last arrival",
+}
+_LATEST: Final = (("-", "latest first"), ("", "earliest first"))
+_GREATEST: Final = (("-", "greatest first"), ("", "least first"))
 Key = tuple[str, str]
 
 
@@ -44,7 +54,7 @@ def sessions(
         ranges=_choices(pairs, "since", _RANGES),
         statuses=parameters.STATUSES,
         state_names=parameters.STATES,
-        sortable={name: name.removesuffix("_ns").replace("_", " ") for name in parameters.SORTABLE},
+        sortable=list(_orders()),
         sort=given.get("sort", "-end"),
         columns=[(name, title, _sorted(pairs, given.get("sort", "-end"), name)) for name, title in _COLUMNS],
         known=_known(rows),
@@ -63,6 +73,13 @@ def chips(pairs: Pairs) -> Iterator[tuple[str, tuple[str, str]]]:
     for name, value in pairs:
         if value and name not in _NO_CHIP:
             yield _CHIPS[name] + value if name in _CHIPS else f"{name.removeprefix('meta.')}: {value}", (name, value)
+
+
+def _orders() -> Iterator[tuple[str, str]]:
+    """(what `sort` is given, what that means), as the columns of the list are called where they show it."""
+    for name in parameters.SORTABLE:
+        for sign, order in _LATEST if name in ("start", "end", "last_seen") else _GREATEST:
+            yield sign + name, f"{_TITLES.get(name, name.replace('_', ' ').capitalize())}, {order}"
 
 
 def _choices(pairs: Pairs, name: str, choices: Any) -> list[tuple[str, str, bool]]:

@@ -48,7 +48,7 @@ def over_time(answer: Answer, pairs: Pairs) -> str:
         chips=[(words, without(pairs, pair)) for words, pair in chips(pairs) if pair[0] not in _OWN],
         rows=[row for row in answer["buckets"] if row["traces"] or row["sessions"]],
         ends=(answer["since"], wording.stamp((starts[0] + wording.moment(answer["until"])) // 2), answer["until"]),
-        bucket=wording.duration(answer["bucket_ns"]),
+        bucket=wording.duration(answer["bucket_ns"]).partition(" 00 ")[0],
         wide=WIDE,
         high=HIGH,
         nothing=not any(row["traces"] or row["sessions"] for row in answer["buckets"]),
