@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "sojourn"
 LAYERS = (
-    {"errors", "schema", "_native", "config.types"},
+    {"errors", "scheduling", "schema", "_native", "config.types"},
     {"component"},
     {"sessions", "storage", "wire"},
     {"receivers", "processors", "exporters", "extensions"},

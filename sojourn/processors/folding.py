@@ -10,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sojourn.component import FORGET, Batch, Host
+from sojourn.component import Batch, Host
+from sojourn.processors.burying import Burials
 from sojourn.processors.coming import Came, alone, of_traces, span_facets, together, traceless
 from sojourn.processors.recalling import Recall, Touched
-from sojourn.schema import FLAGS, MEASURES, SESSION_MARKS
+from sojourn.schema import FLAGS, MEASURES
 from sojourn.sessions.cells import is_record, told_before
 from sojourn.sessions.columns import REPORTED, replace, repriced, settled_costs
-from sojourn.sessions.graves import Grave, marks_of, orders_of
 from sojourn.sessions.groups import Groups
 from sojourn.sessions.logs import Logs
 from sojourn.sessions.missing import name_missing
-from sojourn.sessions.names import key_of
 from sojourn.sessions.order import where
 from sojourn.sessions.packed import (
     FACT,
@@ -35,17 +34,14 @@ from sojourn.sessions.packed import (
     column,
     concat,
     copy,
-    filled,
     hashes,
     take,
-    trace_keys,
     view,
 )
 from sojourn.sessions.prices import Prices
 from sojourn.sessions.rows import Forgotten, look_up, unpack
 from sojourn.sessions.shelf import Block, Kept
 from sojourn.sessions.telling import Telling, Trace
-from sojourn.sessions.tenants import with_tenants
 from sojourn.sessions.traces import Folded, Shared, Tree, fold
 from sojourn.sessions.versions import Versions
 
@@ -87,8 +83,7 @@ class Fold:
         self._came: list[Came] = []
         self._waiting: dict[bytes, list[Block]] = {}
         """New spans of large traces, not folded yet."""
-        self.buried: list[Grave] = []
-        """Traces of deleted sessions that are found with this group."""
+        self._burials = Burials(host.texts, self._recall, self._telling)
         self._large = False
         """Whether there ever was a large trace: if not, nobody needs to look for them."""
         self._staged: list[Staged] = []
@@ -130,45 +125,19 @@ class Fold:
         stored = self._recall.restore()
         if stored is not None:
             self._versions = Versions(stored)
-            self._bury_again()
-
-    def _bury_again(self) -> None:
-        """Know again what was deleted in an earlier life."""
-        graves = self._recall.graves()
-        if graves:
-            self._bury(graves, [])
-            self._telling.graves.committed()
-
-    def _bury(self, graves: list[Grave], orders: list[Grave]) -> None:
-        traces = [(grave.key[0], grave.trace) for grave in graves if grave.trace]
-        codes = hashes(self._texts, pa.array(["\0".join(grave.key) for grave in graves], pa.string())).tolist()
-        self._telling.graves.stage(
-            {code: grave.time for code, grave in zip(codes, graves, strict=True)}, self._recall.keys_of(traces), orders
-        )
+            self._burials.again()
 
     def _take(self, records: pa.RecordBatch, traces: pa.Array, flags: Any = 0) -> pa.RecordBatch:
         self._restore()
         facts = copy(view(records.column("_fact"), FACT))
         facts["flags"] |= flags
-        if self._telling.graves:
-            records, facts = self._living(records, traces, facts)
+        records, facts = self._burials.living(records, traces, facts)
         if self._price(facts):
             records = replace(records, settled_costs(facts) | {"_fact": column(facts)})
         facets = span_facets(records.column("_facets"), facts)
         tenants = self._telling.tenants.of_traces(records.column("Tenant"), facts, len(traces.dictionary), self._texts)
         self._came.append(of_traces(traces.dictionary, tenants, facts, facets))
         return records
-
-    def _living(self, records: pa.RecordBatch, traces: pa.Array, facts: Rows) -> tuple[pa.RecordBatch, Rows]:
-        """Without what belongs to deleted sessions: that is not stored again."""
-        told, some = traces.dictionary, filled(traces.dictionary)
-        tenants = self._telling.tenants.of_traces(records.column("Tenant"), facts, len(told), self._texts)
-        keys = np.zeros((len(told), 3), ">u8")
-        keys[some] = with_tenants(trace_keys(told), tenants.compress(some))
-        dead = self._telling.graves.dead(facts, keys)
-        if not dead.any():
-            return records, facts
-        return records.filter(pa.array(~dead)), take(facts, where(~dead))
 
     def settle(self) -> pa.RecordBatch | None:
         """Rows for the traces that changed with what was taken in."""
@@ -191,10 +160,7 @@ class Fold:
 
     def orders(self) -> list[Batch]:
         """What follows from it if traces turned out to be of deleted sessions."""
-        graves, self.buried = self.buried, []
-        if not graves:
-            return []
-        return [Batch(SESSION_MARKS.name, marks_of(graves, graves[0].version, 0)), Batch(FORGET, orders_of(graves))]
+        return self._burials.orders()
 
     def committed(self) -> None:
         self._telling.graves.committed()
@@ -214,8 +180,7 @@ class Fold:
     def discard(self) -> None:
         self._staged.clear()
         self._came.clear()
-        self.buried.clear()
-        self._telling.graves.discard()
+        self._burials.discard()
 
     def _price(self, facts: Rows) -> bool:
         """Price the model calls that report no cost, in place; tells whether there were any."""
@@ -256,7 +221,7 @@ class Fold:
         new = np.bincount(came.facts["trace"], minlength=len(came.keys)) > 0
         asked = np.array([key.tobytes() in again for key in came.keys], bool) if again else np.zeros(len(new), bool)
         numbers, self._keys = where(new | asked), came.keys
-        touched = self._alive(self._recall.known(came, numbers, asked))
+        touched = self._burials.alive(self._recall.known(came, numbers, asked))
         if not len(touched.facts):
             lost = _lost(touched)
             return self._unpacked(lost, np.empty(0, TRACE_FACET), np.zeros(len(lost), np.int64)) if len(lost) else None
@@ -264,17 +229,8 @@ class Fold:
             return self._rows(touched, fold(touched.facts, touched.facets, self))
         except Forgotten:
             if self._recall.possible:
-                touched = self._alive(self._recall.stored(touched, numbers))
+                touched = self._burials.alive(self._recall.stored(touched, numbers))
             return self._rows(touched, fold(touched.facts, touched.facets, self), lenient=True)
-
-    def _alive(self, touched: Touched) -> Touched:
-        """Without what was deleted, wherever it was remembered."""
-        if self._telling.graves:
-            dead = self._telling.graves.dead(touched.facts, touched.keys)
-            if dead.any():
-                touched.fresh -= int(dead[: touched.fresh].sum())
-                touched.facts = take(touched.facts, where(~dead))
-        return touched
 
     def _rows(self, touched: Touched, folded: Folded, lenient: bool = False) -> pa.RecordBatch | None:
         """Rows for the traces that changed; what the shelf shall hold is staged."""
@@ -285,7 +241,10 @@ class Fold:
         news |= touched.recalled.take(numbers)
         self._stage(touched.keys, folded, numbers, news)
         self._staged[-1].conflicts = _conflicts(folded, touched.fresh)
-        told = where(news.take(cells.trace) & (cells.session != 0) & ~self._late_for(touched, folded, numbers))
+        late, again = self._burials.late(touched, folded, numbers, self.next_version)
+        if again is not None:
+            self._staged.append(Staged(again=again))
+        told = where(news.take(cells.trace) & (cells.session != 0) & ~late)
         gone, left_session = self._gone(touched, folded, numbers, before)
         lost = _lost(touched)
         if not len(told) and not len(gone) and not len(lost):
@@ -306,25 +265,6 @@ class Fold:
         """Trace rows as a batch; the last ones have no previews."""
         said = [np.concatenate([each, np.zeros(len(rows) - len(each), np.uint64)]) for each in previews or (np.empty(0, np.uint64),) * 2]
         return unpack(rows, facets, counts, (said[0], said[1]), self._texts, self._versions.next(self._clock.now()), lenient)
-
-    def _late_for(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32]) -> Mask:
-        """Parts of traces that turn out to belong to a session that was deleted after they had begun: they go too, with their spans."""
-        cells, graves = folded.cells, self._telling.graves
-        if not graves or not cells.groups.count:
-            return np.zeros(cells.groups.count, bool)
-        since = graves.since(cells.session)
-        late = folded.traces["start"] < since
-        whole = where(late & (cells.session == folded.main.take(cells.trace)))
-        if len(whole):
-            names = look_up(self._texts, cells.session.take(whole)).to_pylist()
-            traces = [self._recall.trace_of(touched.keys[number].tobytes())[1] for number in numbers.take(cells.trace.take(whole)).tolist()]
-            version = self._versions.next(self._clock.now())
-            found = zip(names, traces, since.take(whole).tolist(), strict=True)
-            buried = [Grave(key_of(name), trace, time, version) for name, trace, time in found]
-            self._bury(buried, buried)
-            self.buried += buried
-            self._staged.append(Staged(again=self._recall.keys_of([(grave.key[0], grave.trace) for grave in buried])))
-        return np.asarray(late)
 
     def _gone(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], before: U64) -> tuple[Index, U64]:
         """Sessions that had part in a trace and have none any more: the places of the traces, and the sessions."""
