@@ -60,8 +60,8 @@ class Burials:
     def late(
         self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], version: Callable[[], int]
     ) -> tuple[Mask, Keys | None]:
-        """Parts of traces that turn out to be of a session that was deleted after they had begun: they go, with their spans.
-        keys of the traces that go: of what other sessions have of them something else may count now.
+        """Parts of traces that turn out to be of a session that was deleted after they had begun: they go. And the keys of
+        the traces that go: of what other sessions have of them something else may count now.
         """
         cells, graves = folded.cells, self._telling.graves
         if not graves or not cells.groups.count:
