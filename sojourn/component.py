@@ -17,7 +17,8 @@ For every group the lane calls, in this order:
 If anything before `committed()` fails, `discard()` is called and the group is processed again or given up: state must look as if the
 group had never come.
 `tick(now)` is called between groups, about once a second; what it yields is exported, then `committed()` follows as for a group. A
-running processor that has `asked(request)` (see Answering) is asked between groups too, when an extension wants something of it.
+running processor that has `asked(request)` (see Answering) is asked between groups too, when an extension wants something of it. One that
+has `ending()` (see Ending) is told when no group follows.
 """
 
 from __future__ import annotations
@@ -137,6 +138,14 @@ class Answering(Protocol):
         of request give nothing. What they give is stored as it is, without passing the processors behind; `committed()` or `discard()`
         follows. Raises as process() does.
         """
+        ...
+
+
+class Ending(Protocol):
+    """What a running processor may have beside `Process`, if it puts off what it could tell."""
+
+    def ending(self) -> None:
+        """No more comes, and the next ticks are the last: what waits is due with them."""
         ...
 
 

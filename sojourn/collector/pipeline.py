@@ -168,12 +168,21 @@ class Lane:
                     self._tidy()
                     self._due = time.monotonic() + self.interval
                 if closed and self._ended(delivery):
-                    self._tick()  # what waits for its second look gets it now: after a restart nobody would remember it
+                    self._end()
                     return
             except Exception as error:
                 log.exception("lane %s: failed unexpectedly: this is a defect, please report it", self.name)
                 self.health.trouble(f"lanes::{self.name}", f"{type(error).__name__}: {error}", fatal=True)
                 time.sleep(0.1)
+
+    def _end(self) -> None:
+        """What waits for a second look gets it now: after a restart nobody would remember it, and until then it would not be seen."""
+        waiting = [step.process for _, _, step in self._stages() if hasattr(step.process, "ending")]
+        for process in waiting:
+            process.ending()
+        self._tick()
+        if waiting:
+            self._tick()  # what a processor asked of one before it
 
     def _patience(self, closed: bool) -> float:
         """Seconds to wait for a group: until something is due, and hardly if no more are to come."""

@@ -95,6 +95,9 @@ class Keeping:
             return self._refold(request)
         return ()
 
+    def ending(self) -> None:
+        self._memory.ending()
+
     def committed(self) -> None:
         while self._ended:
             self._upkeep.suspect(self._ended.pop())

@@ -158,6 +158,9 @@ class Memory:
     def due(self, now: int) -> Touched | None:
         """Sessions by whose silence, or size, something is due."""
         slots = self.live.due(now, MOST_DUE)
+        if len(in_vain := self._waiting.due()):
+            slots = np.union1d(slots, self.live.find(in_vain))
+            slots = slots.compress(slots >= 0)
         for staged in self.staged:  # their deadlines are about to change
             slots = slots.compress(~np.isin(self.live.keys(slots), staged.keys))
         if not len(slots):
@@ -172,6 +175,10 @@ class Memory:
         known = unpack(kept)
         whole = pile(stored, known, self._waited(keys))
         return Touched(keys, names, before, whole, len(stored.rows) + len(known.rows), nothing, nothing != 0)
+
+    def ending(self) -> None:
+        """Nothing follows: with the next tick all is told that waits."""
+        self._waiting.over = True
 
     def _waited(self, keys: U64) -> Pile:
         """The rows of these sessions that waited: once they are folded, they wait no longer."""

@@ -33,6 +33,8 @@ class Aside:
 class Waiting:
     def __init__(self) -> None:
         self._rows: dict[int, list[Pile]] = {}
+        self.over = False
+        """Whether nobody has to wait any more, since nothing follows."""
 
     def __contains__(self, key: int) -> bool:
         return key in self._rows
@@ -43,6 +45,8 @@ class Waiting:
 
     def must(self, keys: U64, before: Known, number: Index, now: int) -> Mask:
         """Large sessions that were folded a moment ago, unless what waits is a good part of them. `number` says whose each new row is."""
+        if self.over:
+            return np.zeros(len(keys), bool)
         rows = before.rows.astype(np.int64)
         waiting = np.bincount(number, minlength=len(keys))
         if self._rows:
@@ -63,6 +67,10 @@ class Waiting:
         for aside in asides:
             found += [(place[key], one) for key, one in zip(aside.keys.tolist(), aside.piles, strict=True) if key in place]
         return pile(*(Pile(one.rows, np.full(len(one.rows), number), one.facets, one.row) for number, one in found))
+
+    def due(self) -> U64:
+        """Sessions that wait in vain."""
+        return np.fromiter(self._rows, np.uint64, len(self._rows)) if self.over else np.empty(0, np.uint64)
 
     def keep(self, aside: Aside) -> None:
         for key, one in zip(aside.keys.tolist(), aside.piles, strict=True):

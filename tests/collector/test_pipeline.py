@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import pyarrow as pa
 import pytest
 
 from sojourn import Batch, Rejected, Unavailable
@@ -75,6 +76,24 @@ def test_what_came_just_before_the_end_is_stored() -> None:
         assert bench.lane.join(10.0)
     assert sink.told == [("otel_traces", 1)]
     assert queue.last.outcome == ["committed"]
+
+
+THREE = pa.record_batch({"TraceId": ["a", "b", "c"]})
+
+
+class PutsOff(Spy):
+    """Tells what it has when it hears that nothing follows."""
+
+    def ending(self) -> None:
+        self.due.append(Batch("otel_traces", THREE))
+
+
+def test_what_a_processor_put_off_is_told_before_the_end() -> None:
+    sink = Spy()
+    with Bench({"a": PutsOff()}, {"sink": sink}) as bench:
+        assert bench.send(Group("x")).outcome == ["committed"]
+        assert sink.told == [("otel_traces", 1)]
+    assert sink.told[1:] == [("otel_traces", 3)]
 
 
 def test_what_a_processor_drops_goes_nowhere() -> None:

@@ -139,6 +139,37 @@ def test_what_was_set_aside_is_not_lost_when_the_session_is_folded_before_the_co
     same_as_the_oracle(world, *told)
 
 
+def test_what_waits_is_told_at_the_last_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks while nobody collects sees all that was stored, also of a session that was folded a moment ago."""
+    from sojourn.processors import waiting
+
+    monkeypatch.setattr(waiting, "LARGE", 10)
+    world = World()
+    told = [trace(number, arrival=0) for number in range(20)]
+    world.feed(*told)
+    told.append(trace(99, arrival=0))
+    world.feed(told[-1])
+    assert world.process._memory._waiting
+    world.process.ending()
+    told.append(trace(100, arrival=0))
+    world.feed(told[-1])
+    assert not world.process._memory._waiting
+    same_as_the_oracle(world, *told)
+
+
+def test_what_waits_for_its_second_is_told_at_the_last_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sojourn.processors import waiting
+
+    monkeypatch.setattr(waiting, "LARGE", 10)
+    world = World()
+    told = [trace(number, arrival=0) for number in range(21)]
+    world.feed(*told[:20])
+    world.feed(told[20])
+    world.process.ending()
+    world.tick(NOW)
+    same_as_the_oracle(world, *told)
+
+
 def test_a_group_that_came_to_nothing_leaves_nothing_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     from sojourn.processors import waiting
 
