@@ -38,7 +38,7 @@ class Stored:
         if len(self._recent) >= _TURN:
             recent = np.fromiter(self._recent, np.uint32, len(self._recent))
             self._recent.clear()
-            self._include(recent)
+            self._include(np.sort(recent))
 
     def maybe(self, digests: U64) -> Mask:
         short = _short(digests)
@@ -49,6 +49,7 @@ class Stored:
         return known
 
     def _include(self, short: npt.NDArray[np.uint32]) -> None:
+        """These, sorted and each once."""
         if self._filter is None:
             self._prints = np.union1d(self._prints, short) if len(self._prints) else short
             if len(self._prints) <= self._exact:

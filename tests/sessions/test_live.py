@@ -118,3 +118,16 @@ def test_what_was_stored_may_have_been_stored() -> None:
     assert stored.maybe(new).all()
     assert stored.maybe(never).sum() < 50
     assert not Stored().maybe(never).any()
+
+
+def test_sessions_that_were_stored_one_by_one_are_all_known() -> None:
+    """From an empty database on: however many come, none is taken for new when it comes again."""
+    stored = Stored()
+    digests = np.random.default_rng(7).integers(0, 2**64, 150_000, np.uint64)
+    for part in np.array_split(digests, 300):
+        stored.add(part)
+    assert stored.maybe(digests).all()
+    for count in (65_536, 70_000):
+        stored = Stored()
+        stored.add(digests[:count])
+        assert stored.maybe(digests[:count]).all()
