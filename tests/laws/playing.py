@@ -218,7 +218,7 @@ def wanted_of(
         spans, logs = [each for each in group if isinstance(each, Sent)], [each for each in group if isinstance(each, Logged)]
         memory.take(facts(spans, digest, arrival), records(logs, digest, arrival))
     _forget(memory, said, len(groups))
-    told = world(memory.facts, memory.records, rules)
+    told = world(memory.facts, memory.living(), rules)
     gone = {each.key: at for at, each in enumerate(said) if each.what == "delete"}
     stays = [each for at, each in enumerate(said) if at > gone.get(each.key, -1)]
     marks = [*told.marks, *((each.key, each.time, "explicit") for each in stays if each.what == "end")]

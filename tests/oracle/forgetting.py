@@ -7,6 +7,8 @@ Decided here, where the specification is silent:
 - Afterwards a trace that is in it, and whose first known start lies before the deletion, goes at once, and whatever comes of it later: also
   if later spans would have named another session.
 - A record that names a session goes with that one, whatever becomes of its trace: if its time, or its arrival, lies before the deletion.
+- What records that come later, by their resource alone, give a session of a trace without one counts no more if it begins before the
+  deletion: they would bring back what was deleted whenever they are sent again.
 """
 
 from __future__ import annotations
@@ -47,6 +49,18 @@ class Memory:
         self._bury(trace for trace, session in sessions.items() if session == key)
         named = {record.digest for record in gone if record.start < time or record.arrival < time}
         self.records = [record for record in self.records if record.digest not in named]
+
+    def living(self) -> list[Record]:
+        """The records that count: without those that only their resource gives to a deleted session, in a trace that begins before that."""
+        held = list(bound(one_record_each(self.records), self._sessions()))
+        starts: dict[tuple[str, str, Key], int] = {}
+        for record in held:
+            if record.bound and record.trace_id:
+                part = (record.tenant, record.trace_id, record.bound)
+                starts[part] = min(record.start, starts.get(part, record.start))
+        late = {part for part, start in starts.items() if start < self.deleted.get(part[2], 0)}
+        dead = {record.digest for record in held if record.bound and (record.tenant, record.trace_id, record.bound) in late}
+        return [record for record in self.records if record.digest not in dead]
 
     def _sessions(self) -> dict[Trace, Key | None]:
         traces: dict[Trace, list[Fact]] = {}
