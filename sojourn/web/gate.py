@@ -90,10 +90,11 @@ class Gate:
             if user is not None:
                 self._attempts.failed(who)
             await self._ask(scope)(scope, receive, send)
-        elif not _may(scope, caller[1]):
+        elif not _may(scope["method"], scope["path"], caller[1]):
             await _forbid(scope)(scope, receive, send)
         else:
             pages.logged_in.set(not values(scope, b"authorization"))
+            pages.may_change.set(_may("POST", "/sessions/", caller[1]))
             await self._of(caller[0])(scope, receive, send)
 
     def _of(self, tenant: str) -> Application:
@@ -143,11 +144,11 @@ class Gate:
         return Response(status_code=303, headers=SAFE | {"location": goal, "set-cookie": _set_cookie(scope, key, _LASTS)})
 
 
-def _may(scope: Scope, scopes: list[str]) -> bool:
+def _may(method: str, path: str, scopes: list[str]) -> bool:
     """Whoever reads sees; whoever may send and see, too, changes sessions; the rest is for those who run the collector."""
-    if scope["method"] in ("GET", "HEAD"):
+    if method in ("GET", "HEAD"):
         return "read" in scopes
-    if scope["path"].startswith("/sessions/"):
+    if path.startswith("/sessions/"):
         return {"read", "write"} <= set(scopes)
     return "admin" in scopes
 

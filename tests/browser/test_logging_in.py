@@ -93,11 +93,14 @@ def test_whoever_is_inside_changes_sessions(visit: Visit, home: str) -> None:
     assert (window.url, window.inner_text("h1")) == (home + SESSION.removesuffix("?project="), "Torn jacket")
 
 
-def test_whoever_only_reads_is_told_so(visit: Visit) -> None:
-    """Nothing on the page leads to an answer for programs."""
+def test_whoever_only_reads_is_offered_nothing_else(visit: Visit, home: str) -> None:
+    """What may be done stands there, what may not does not; a form that is sent all the same is answered in words."""
     window = visit(SESSION, refused=403)
     log_in(window, "reader")
-    rename(window, "mine")
+    assert window.locator(".actions > * >> visible=true").all_inner_texts() == ["Export JSON", "Copy link"]
+    form = f'<form method="post" action="{SESSION.replace("?", "/name?")}"><input name="name" value="mine"></form>'
+    with window.expect_navigation():
+        window.locator(".side").evaluate("(side, form) => { side.innerHTML = form; side.querySelector('form').submit(); }", form)
     assert "this credential may not do that" in window.inner_text("main")
     assert window.inner_text("h1") == "Not for you"
 

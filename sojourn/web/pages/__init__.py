@@ -1,6 +1,6 @@
 """The answers as HTML. What came from outside is escaped by the templates, and isolated where it may turn the writing direction."""
 
-from sojourn.web.pages.frame import failure, logged_in, login, session_address, trace_address
+from sojourn.web.pages.frame import failure, logged_in, login, may_change, session_address, trace_address
 from sojourn.web.pages.happened import alerts, events
 from sojourn.web.pages.listing import sessions
 from sojourn.web.pages.messages import messages
@@ -16,6 +16,7 @@ __all__ = [
     "failure",
     "logged_in",
     "login",
+    "may_change",
     "messages",
     "metrics",
     "over_time",

@@ -19,6 +19,8 @@ from sojourn.web.reading import Row
 LONGEST_VALUE: Final = 4_000
 logged_in: ContextVar[bool] = ContextVar("logged_in", default=False)
 """Whether who asks has logged in with the page, and so can log out again."""
+may_change: ContextVar[bool] = ContextVar("may_change", default=True)
+"""Whether who asks may rename, end and delete sessions: nobody is offered what would be refused."""
 _LEAST_BAR: Final = 0.5  # per cent: an instant is seen too
 _TITLES: Final = {400: "That cannot be asked", 403: "Not for you", 404: "Not found", 503: "Not now"}
 _PLACES: Final = (("Sessions", "/sessions"), ("Over time", "/over-time"), ("Alerts", "/alerts"), ("Events", "/events"), ("SQL", "/queries"))
@@ -53,7 +55,7 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(logged_in=logged_in.get(), **values)
+    return _environment().get_template(template).render(logged_in=logged_in.get(), may_change=may_change.get(), **values)
 
 
 def login(goal: str, wrong: bool = False, wait: int = 0) -> str:
