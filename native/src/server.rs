@@ -7,6 +7,7 @@ mod body;
 pub mod compression;
 mod connection;
 mod cors;
+mod gather;
 mod grpc;
 mod http;
 mod http2;
@@ -171,6 +172,7 @@ impl Server {
         let runtime = builder
             .worker_threads(settings.workers.max(1))
             .thread_name("otlp")
+            .on_thread_park(gather::rest)
             .enable_all()
             .build()?;
         let tls = ports.iter().filter_map(|bound: &Bound| bound.tls.clone()).collect();

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use super::answers::{self, retry_after};
 use super::compression::{CODINGS, Coding, too_large};
 use super::cors::Cors;
-use super::{Shared, body, settings};
+use super::{Shared, body, gather, settings};
 use crate::group::Taken;
 use crate::intake::{Encoding, settled};
 use crate::keyring::Keyring;
@@ -153,6 +153,7 @@ impl Http {
     ) -> Result<(Taken, Vec<crate::delivery::Verdict>), Refusal> {
         let body = coding.undo(body, self.max_request_bytes)?;
         let body = encoding.to_protobuf(signal, &body)?;
+        gather::served();
         shared.intake.put(signal, Transport::Http, tenant, &body)
     }
 }

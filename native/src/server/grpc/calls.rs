@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::Shared;
 use super::super::body::{FIRST_ROOM, Share};
+use super::super::gather;
 use super::Grpc;
 use super::head::{Head, Plan, Unplanned};
 use super::waiting::{Rooms, Settling};
@@ -100,6 +101,7 @@ impl Calls {
     }
 
     fn take(&self, plan: Plan, framed: &[u8]) -> Result<(Taken, Vec<Verdict>), Refusal> {
+        gather::served();
         message::check_size(framed, self.grpc.max_request_bytes)?;
         let (compressed, message) = message::unframe(framed)?;
         let tenant = self.tenants.get(plan.tenant as usize).map_or("", |tenant| tenant);
