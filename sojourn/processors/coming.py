@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from sojourn.schema import FLAGS
-from sojourn.sessions.order import where
-from sojourn.sessions.packed import FACET, SPAN_FACET, U64, Keys, Rows, concat, filled, flat, owners, take, trace_keys, view
+from sojourn.sessions.order import scramble, where
+from sojourn.sessions.packed import FACET, SPAN_FACET, U64, Index, Keys, Rows, concat, filled, flat, owners, take, trace_keys, view
 from sojourn.sessions.shelf import Block
 from sojourn.sessions.tenants import with_tenants
 
@@ -73,3 +73,15 @@ def span_facets(lists: pa.Array, facts: Rows) -> Rows:
         for name in ("trace", "span", "digest"):
             out[name] = facts[name].take(owner)
     return out
+
+
+def facets_of(facts: Rows, facets: Rows, what: int) -> tuple[Rows, Index]:
+    """The facets of one kind that these rows tell, and the row of each."""
+    some = facets.compress(facets["what"] == what)
+    if not len(some) or not len(facts):
+        return some[:0], np.empty(0, np.intp)
+    told, asked = (scramble(rows["trace"].astype(np.uint64), rows["span"], rows["digest"]) for rows in (facts, some))
+    by = np.argsort(told)
+    row = by.take(np.minimum(np.searchsorted(told.take(by), asked), len(by) - 1))
+    mine = told.take(row) == asked
+    return some.compress(mine), row.compress(mine)

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from sojourn.component import Batch, Host
 from sojourn.processors.burying import Burials
-from sojourn.processors.coming import Came, alone, of_traces, span_facets, together, traceless
+from sojourn.processors.coming import Came, alone, facets_of, of_traces, span_facets, together, traceless
 from sojourn.processors.recalling import Recall, Touched
-from sojourn.schema import FLAGS, MEASURES
-from sojourn.sessions.cells import is_record, told_before
+from sojourn.schema import FACETS, FLAGS, MEASURES
+from sojourn.sessions.cells import SHARING, homes, is_record, told_before
 from sojourn.sessions.columns import REPORTED, replace, repriced, settled_costs
 from sojourn.sessions.groups import Groups
 from sojourn.sessions.logs import Logs
@@ -268,13 +268,13 @@ class Fold:
 
     def _gone(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], before: U64) -> tuple[Index, U64]:
         """Sessions that had part in a trace and have none any more: the places of the traces, and the sessions."""
-        groups = folded.groups
-        old = groups.order < touched.fresh
-        if not touched.stored and not (is_record(folded.facts) & old).any():
+        sharing = touched.stored or (touched.facts["flags"] & SHARING).any()
+        if not sharing or not (touched.fresh or before.any()):
             gone = where((before != 0) & (before != folded.main))
             return gone, before.take(gone)
-        tree = Tree(groups, folded.facts, groups.member, folded.main, folded.facets, folded.told_by)
-        gone, session = told_before(groups, folded.facts, old, before, folded.cells, lambda home: self._logs.continued(tree, home))
+        gone, session = self._told_before(touched, folded, numbers, before)
+        if not touched.stored:
+            return gone, session
         place = {number: at for at, number in enumerate(numbers.tolist())}
         now = set(zip(folded.cells.trace.tolist(), folded.cells.session.tolist(), strict=True)) | set(
             zip(gone.tolist(), session.tolist(), strict=True)
@@ -284,6 +284,16 @@ class Fold:
             gone = np.concatenate([gone, np.array([at for at, _ in more], np.intp)])
             session = np.concatenate([session, np.array([code for _, code in more], np.uint64)])
         return gone, session
+
+    def _told_before(self, touched: Touched, folded: Folded, numbers: npt.NDArray[np.uint32], before: U64) -> tuple[Index, U64]:
+        """The same by what was remembered of the traces."""
+        old = touched.facts[: touched.fresh]
+        place = np.zeros(len(touched.keys), np.intp)
+        place[numbers] = np.arange(len(numbers))
+        facets, told_by = facets_of(old, touched.facets, FACETS["previous_id"])
+        home = homes(old, touched.session.take(old["trace"]))
+        continued = self._logs.continued(old, facets, told_by, home)
+        return told_before(old, place.take(old["trace"]), before, folded.cells, continued)
 
     # what `lifecycle` asks (sessions.telling.Folding)
 

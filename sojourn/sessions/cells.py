@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,8 @@ from sojourn.sessions.packed import U64, Index, Mask, Rows, take
 
 RECORD = np.uint32(FLAGS["record"])
 MARK = np.uint32(FLAGS["session_start"] | FLAGS["session_end"])
+SHARING = RECORD | MARK
+"""Of rows by which a trace may have part in more sessions than its spans' own."""
 RESOURCE = 2
 """otel_logs.IdClass of an id that only the resource has."""
 
@@ -108,16 +109,16 @@ def all_spans(groups: Groups, facts: Rows, main: U64) -> Cells:
     return Cells(groups, facts, every, every, np.arange(groups.count), main, rows, rows, np.empty(0, np.intp))
 
 
-def told_before(
-    groups: Groups, facts: Rows, old: Mask, main: U64, cells: Cells, continued: Callable[[U64], Continued]
-) -> tuple[Index, U64]:
-    """The cells that the rows `old` made when `main` was the session of their spans, and that are no more: traces and sessions."""
-    was = homes(facts, main.take(groups.member))
-    rows, marked = where(old & (was != 0) & is_record(facts)), continued(was)
-    kept = old.take(marked[0])
-    member = np.concatenate([where(main), groups.member.take(rows), groups.member.take(marked[0].compress(kept))])
-    session = np.concatenate([main.compress(main != 0), was.take(rows), marked[1].compress(kept)])
-    pairs = np.unique(np.stack([member.astype(np.uint64), session]), axis=1)
+def told_before(old: Rows, place: Index, before: U64, cells: Cells, continued: Continued) -> tuple[Index, U64]:
+    """The cells that the rows `old` made when `before` was the session of each trace's spans, and that are no more: traces and sessions.
+
+    `place` is that of each row's trace among the traces. Rows of which another copy counts by now are among them: they are in no cell any
+    more, but they were.
+    """
+    was = homes(old, before.take(place))
+    rows, spans = where((was != 0) & is_record(old)), where(before)
+    trace = np.concatenate([spans, place.take(rows), place.take(continued[0])])
+    session = np.concatenate([before.take(spans), was.take(rows), continued[1]])
     now = set(zip(cells.trace.tolist(), cells.session.tolist(), strict=True))
-    gone = [at for at, pair in enumerate(zip(*pairs.tolist(), strict=True)) if pair not in now]
-    return pairs[0].take(gone).astype(np.intp), pairs[1].take(gone)
+    gone = sorted(set(zip(trace.tolist(), session.tolist(), strict=True)) - now)
+    return np.array([trace for trace, _ in gone], np.intp), np.array([session for _, session in gone], np.uint64)

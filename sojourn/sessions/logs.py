@@ -46,7 +46,7 @@ class Logs:
         silent = record & (((facts["flags"] & MARK) != 0) | (facts["scope"] == self._scope))
         home = homes(facts, main.take(tree.groups.member))
         call, tool = self._tellings(facts, record & ~silent & (home != 0))
-        continued = self.continued(tree, home)
+        continued = self.continued(facts, tree.facets, tree.told_by, home)
         known = self._known(facts, home, call, tool, np.concatenate([main, continued[1]]))
         bits = np.zeros(len(facts), np.uint8)
         asked = where(~record | call)
@@ -99,22 +99,22 @@ class Logs:
             out[rows] = np.where((found >= 0) & ~record.take(np.maximum(found, 0)), found, -1)
         return out
 
-    def continued(self, tree: Tree, home: U64) -> Continued:
-        """Rows that say that their session continues another one."""
-        facets = where(tree.facets["what"] == FACETS["previous_id"])
-        rows = tree.told_by.take(facets)
-        start = (tree.facts["flags"].take(rows) & FLAGS["session_start"]) != 0
-        start &= (home.take(rows) != 0) & (tree.facts["scope"].take(rows) != self._scope)
-        rows, facets = rows.compress(start), facets.compress(start)
+    def continued(self, facts: Rows, facets: Rows, told_by: Index, home: U64) -> Continued:
+        """Rows that say that their session, of which `home` is the hash, continues another one. `told_by` is the row of each facet."""
+        some = where(facets["what"] == FACETS["previous_id"])
+        rows = told_by.take(some)
+        start = (facts["flags"].take(rows) & FLAGS["session_start"]) != 0
+        start &= (home.take(rows) != 0) & (facts["scope"].take(rows) != self._scope)
+        rows, some = rows.compress(start), some.compress(start)
         if not len(rows):
             return rows, np.empty(0, np.uint64)
         names = look_up(self._texts, home.take(rows)).to_pylist()
         heads = [(name or "").rsplit("\0", 1) for name in names]
-        told = look_up(self._texts, tree.facets["value"].take(facets)).to_pylist()
+        told = look_up(self._texts, facets["value"].take(some)).to_pylist()
         others = ["" if not text or head[-1] == text else f"{head[0]}\0{text}" for head, text in zip(heads, told, strict=True)]
         session = hashes(self._texts, pa.array(others, pa.string()))
-        some = session != 0
-        return rows.compress(some), session.compress(some)
+        named = session != 0
+        return rows.compress(named), session.compress(named)
 
     def _notes(self, tree: Tree, cells: Cells, known: Pairs, telling: Mask) -> tuple[Rows, Index]:
         """What is noted about cells, and the cell of each."""
