@@ -23,14 +23,18 @@ _GRANTS: Final = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, CREATE TEMPORARY TABLE, DROP, "
     "TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
 )
-_PIECE: Final = 1 << 20
-"""Bytes of a block that are handed over at a time: the engine parses while it is given more, and keeps no copy of the whole."""
+_KEPT: Final = 8 << 20
+"""Bytes of memory that an inserter keeps for its next block."""
+_FREE: Final = 64 << 20
+"""A disk with less room is full: the engine takes no notice of a file that could not be written to its end, only of room that is not there
+when it begins, and others write on the same disk meanwhile."""
 # Without a configuration of its own the engine would read ./config.xml. Its caches may grow to gigabytes; data that was merged away
 # stays for eight minutes, as on a server, so that a power failure does not take both the old parts and the new one.
 # What it spends on a row is decided by `merge_tree` and `compression` (docs/decisions/0014): parts are merged by twenty and not by five;
 # statistics of all columns helped none of our queries and cost a tenth of an insert; every column that is being written has a buffer
 # of `max_compress_block_size`; small parts, which are soon merged away, are compressed with lz4 and not with zstd.
-# An insert is on the disk before it is answered (docs/decisions/0025), since the write-ahead log lets go of it then.
+# An insert is on the disk before it is answered (docs/decisions/0025), since the write-ahead log lets go of it then. Some room on the disk
+# is left alone (docs/decisions/0028).
 _CONFIG: Final = """<clickhouse>
     <users_config>{users}</users_config>
     <mark_cache_size>33554432</mark_cache_size>
@@ -50,6 +54,7 @@ _CONFIG: Final = """<clickhouse>
     <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
     <background_schedule_pool_size>4</background_schedule_pool_size>
     <background_common_pool_size>2</background_common_pool_size>
+    <storage_configuration><disks><default><keep_free_space_bytes>{free}</keep_free_space_bytes></default></disks></storage_configuration>
     <merge_tree>
         <old_parts_lifetime>480</old_parts_lifetime>
         <fsync_after_insert>{synced:d}</fsync_after_insert>
@@ -114,13 +119,17 @@ def release(path: Path, client: Client) -> None:
 
 
 class Inserter:
-    """A handle on the open engine through which blocks are inserted without a temporary file, which is what clickhouse-connect makes
-    of every insert: writing, reading and removing one cost 0.3 µs a span and left its pages in the page cache. For one thread."""
+    """A handle on the open engine through which blocks are inserted, from a file in memory. For one thread.
+
+    clickhouse-connect writes every insert into a file on the disk. The engine's own way to take bytes from memory (`send_insert`) answers
+    before the rows are written, and tells nobody if that fails: docs/decisions/0028.
+    """
 
     def __init__(self, path: Path) -> None:
         import chdb
 
         self._connection: Any = chdb.connect(str(path))  # type: ignore[no-untyped-call]
+        self._file = _file_in_memory()
 
     def insert(self, table: str, columns: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
         """Insert one block of format Native, whole or not at all. Raises clickhouse-connect's DatabaseError."""
@@ -128,18 +137,33 @@ class Inserter:
 
         named = ", ".join(f"`{column}`" for column in columns)
         chosen = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
-        statement = f"INSERT INTO {table} ({named})" + (f" SETTINGS {chosen}" if chosen else "")
+        statement = f"INSERT INTO {table} ({named}) FROM INFILE '/dev/fd/{self._file}'" + (f" SETTINGS {chosen}" if chosen else "")
         try:
-            stream = self._connection.send_insert(statement, "Native")
-            with stream:
-                for at in range(0, len(block), _PIECE):
-                    stream.append(block[at : at + _PIECE])
-                stream.finish()
-        except RuntimeError as error:
+            self._fill(block)
+            self._connection.query(f"{statement} FORMAT Native")
+            if len(block) > _KEPT:
+                os.ftruncate(self._file, _KEPT)
+        except (RuntimeError, OSError) as error:
             raise DatabaseError(str(error)) from error
+
+    def _fill(self, block: bytes) -> None:
+        """Over what lies there: fresh pages cost more than everything else about it."""
+        view, at = memoryview(block), 0
+        while at < len(block):
+            at += os.pwrite(self._file, view[at:], at)
+        os.ftruncate(self._file, len(block))
+        os.lseek(self._file, 0, os.SEEK_SET)
 
     def close(self) -> None:
         self._connection.close()
+        os.close(self._file)
+
+
+def _file_in_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("sojourn-insert")
+    with tempfile.TemporaryFile() as file:  # elsewhere than on Linux one without a name, in the engine's place for them
+        return os.dup(file.fileno())
 
 
 def _literal(value: object) -> str:
@@ -182,7 +206,7 @@ def _prepare(path: Path) -> Path:
     try:
         (ours / "tmp").mkdir(parents=True, exist_ok=True, mode=0o750)
         _write(ours / "users.xml", _USERS.format(grants=_GRANTS))
-        _write(ours / "config.xml", _CONFIG.format(users=escape(str(ours / "users.xml")), synced=synced))
+        _write(ours / "config.xml", _CONFIG.format(users=escape(str(ours / "users.xml")), synced=synced, free=_FREE))
     except OSError as error:
         raise SojournError(f"{path}: {error.strerror}: choose a directory that can be written (service::data_dir)") from error
     return ours / "config.xml"

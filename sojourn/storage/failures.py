@@ -15,11 +15,15 @@ PASSING: Final = frozenset(
     {159, 198, 201, 202, 203, 209, 210, 236, 241, 242, 243, 244, 252, 254, 265, 279, 285, 286, 289, 290, 297, 319, 364, 384, 425, 999, 1000}
 )
 """Timeouts, network, memory, too many parts or queries, read-only replicas, Keeper."""
+_NO_ROOM: Final = 243
 MISSING: Final = frozenset({60, 81})
 """Somebody dropped the table or the database: the schema has to be applied again."""
 _OTHER: Final = frozenset({10, 16, 47, 115})
 """A column or setting is missing: the table is not ours, or of another version. No row is to blame."""
 _CODE: Final = re.compile(r"\bCode: (\d{1,5})\b")
+_MACHINE: Final = re.compile(r"[^'\"]*\b(ErrnoException|filesystem_error):")
+"""What the operating system said to the engine, of the disk or of files that it may open: no row is to blame. Values, which may be
+anything, stand in quotes."""
 _PERSON: Final = frozenset({164, 192, 193, 194, 497, 516})
 
 
@@ -29,7 +33,9 @@ def told(error: Exception, where: str) -> SojournError:
     code = code_of(error)
     if (network := _network(error)) is not None:
         return Unavailable(f"{where}: cannot be reached: {network}")
-    if code is None or code in PASSING:
+    if code == _NO_ROOM:
+        return Unavailable(f"{where}: its disk is full, or nearly: {text}")
+    if code is None or code in PASSING or _MACHINE.match(str(error)):
         return Unavailable(f"{where}: cannot do it now: {text}")
     if code in _PERSON:
         return Unavailable(f"{where}: refuses us: check username, password and grants: {text}", 10.0)

@@ -235,6 +235,28 @@ def test_errors_are_classed_by_code(
             export.export(batch(schema.OTEL_TRACES, span(1)))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Code: 75. DB::ErrnoException: Cannot write to file x: , errno: 28, strerror: No space left on device.",
+        'Code: 1001. DB::Exception: std::__1::filesystem::filesystem_error: filesystem error: in rename: Read-only file system ["x"]',
+    ],
+)
+def test_what_the_machine_cannot_do_now_is_later(empty_database: Database, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """A disk that is full or cannot be written says nothing of the rows: they are no dead letters. A value may say the same."""
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise DatabaseError(said)
+
+    with running(empty_database) as export:
+        monkeypatch.setattr(Database, "insert", failing)
+        with pytest.raises(Unavailable):
+            export.export(batch(schema.OTEL_TRACES, span(1)))
+        said = "Code: 27. DB::Exception: Cannot parse input: 'DB::ErrnoException: no'"
+        with pytest.raises(Rejected):
+            export.export(batch(schema.OTEL_TRACES, span(1)))
+
+
 def test_history_and_page_read_the_same_database(empty_database: Database) -> None:
     """What was exported is what processors and extensions read."""
     description = Clickhouse(endpoint=Url(f"chdb://{empty_database.address.path}"), database=empty_database.name)

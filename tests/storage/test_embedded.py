@@ -74,11 +74,47 @@ def test_a_configuration_in_the_working_directory_is_not_read(tmp_path: Path) ->
     assert told == "[{'value': '33554432'}]\n"
 
 
+TOLD = """
+from clickhouse_connect.driver.exceptions import DatabaseError
+from sojourn.storage.failures import told
+
+def insert(settings={{}}):
+    block = database.native("SELECT 's' AS SessionId, toUInt64(1) AS Version")
+    try:
+        database.insert("session_rows", ["SessionId", "Version"], block, compressed=False, settings=settings)
+    except DatabaseError as error:
+        print(type(told(error, "here")).__name__, end=" ")
+    print(database.rows("SELECT count() AS n FROM session_rows")[0]["n"])
+
+migrate.apply(database)
+{body}
+"""
+
+
+def test_an_insert_that_the_engine_refuses_as_it_writes_is_told(tmp_path: Path) -> None:
+    """Too many parts, say: it knows that only when the rows are to be stored."""
+    body = """
+database.command("ALTER TABLE session_rows MODIFY SETTING parts_to_throw_insert = 2, parts_to_delay_insert = 0")
+database.command("SYSTEM STOP MERGES")
+for _ in range(3):
+    insert()
+"""
+    told = child(tmp_path / "db", TOLD.format(body=body)).communicate(timeout=60)[0]
+    assert told.splitlines() == ["1", "2", "Unavailable 2"]
+
+
 def test_an_insert_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
     """The write-ahead log lets go of what is stored: a machine that loses its power must not take it along."""
     asked = "SELECT name FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory') AND value = '1'"
     told = child(tmp_path / "db", f'migrate.apply(database); print(len(database.rows("{asked}")))').communicate(timeout=60)[0]
     assert told == "2\n"
+
+
+def test_some_room_on_the_disk_is_left_alone(tmp_path: Path) -> None:
+    """The engine takes no notice of a write that fails, only of room that is not there when it begins an insert or a merge."""
+    asked = "SELECT sum(keep_free_space) AS free FROM system.disks"
+    told = child(tmp_path / "db", f'migrate.apply(database); print(database.rows("{asked}"))').communicate(timeout=60)[0]
+    assert told == "[{'free': 67108864}]\n"
 
 
 @pytest.mark.parametrize(
