@@ -184,10 +184,10 @@ class Shelf:
         (int64); the facets. Changes nothing."""
 
     def put(
-        self, keys: bytes, tags: _Numbers, row_sizes: _Numbers, rows: bytes, facet_sizes: _Numbers, facets: bytes, stamp: int
+        self, keys: bytes, tags: _Numbers, row_sizes: _Numbers, rows: _ArrowArray, facet_sizes: _Numbers, facets: _ArrowArray, stamp: int
     ) -> tuple[bytes, int] | None:
-        """Keep these; tags are uint64, sizes int64 in bytes. Gives the keys that were forgotten for it and the greatest stamp they came
-        with, None if none was."""
+        """Keep these where they are (fixed_size_binary); tags are uint64, sizes int64 in bytes. Gives the keys that were forgotten for it
+        and the greatest stamp they came with, None if none was."""
 
     def drop(self, keys: bytes) -> None:
         """Forget these."""

@@ -13,7 +13,7 @@ use crate::schema::{Fact, KINDS, NO_KIND, OTEL_TRACES};
 
 /// All columns in the order of the schema, then those that are never stored.
 pub fn batch(columns: Columns) -> Result<RecordBatch, ArrowError> {
-    let facts = Facts::of(&columns.facts);
+    let facts = Facts::of(&columns.facts, true);
     let rows = columns.facts.len();
     let traces = columns.traces.finish()?;
     let [event_times, event_names, event_attributes] = columns.events.finish()?;
@@ -130,11 +130,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// One pass: the rows are larger than the cache.
-    pub fn of(facts: &[Fact]) -> Self {
+    /// One pass: the rows are larger than the cache. Without `spans` the columns that only spans have stay empty.
+    pub fn of(facts: &[Fact], spans: bool) -> Self {
         let mut columns = Self::with_capacity(facts.len());
         for fact in facts {
             columns.push(fact);
+            if spans {
+                columns.push_span(fact);
+            }
         }
         columns
     }
@@ -142,7 +145,6 @@ impl Facts {
     fn with_capacity(rows: usize) -> Self {
         Self {
             packed: Vec::with_capacity(rows * Fact::SIZE),
-            version: Vec::with_capacity(rows * 16),
             ..Self::default()
         }
     }
@@ -151,7 +153,6 @@ impl Facts {
     fn push(&mut self, fact: &Fact) {
         self.packed.extend_from_slice(&fact.pack());
         self.start.push(fact.start);
-        self.duration.push(fact.end.abs_diff(fact.start));
         self.arrival.push(fact.arrival);
         self.trace.push(fact.trace);
         self.flags.push(fact.flags);
@@ -168,6 +169,11 @@ impl Facts {
         self.cache_write.push(fact.cache_write);
         self.reasoning.push(fact.reasoning);
         self.cost.push(fact.cost);
+    }
+
+    #[inline]
+    fn push_span(&mut self, fact: &Fact) {
+        self.duration.push(fact.end.abs_diff(fact.start));
         self.span.push(&hex_digits(fact.span));
         let parent = hex_digits(fact.parent);
         self.parent.push(if fact.parent == 0 { &[] } else { &parent });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_buffer::Buffer;
 use hashbrown::HashMap;
 
 /// What an entry costs beside its bytes: key, tag, block, bounds and the free places of the table.
@@ -9,10 +10,10 @@ const OVERHEAD: usize = 104;
 
 pub type Key = [u8; 24];
 
-/// The rows and facets of many traces: what was put together lies together, and nothing is copied per trace.
+/// The rows and facets of many traces: what was put together lies together, and nothing is copied.
 pub struct Block {
-    pub rows: Box<[u8]>,
-    pub facets: Box<[u8]>,
+    pub rows: Buffer,
+    pub facets: Buffer,
 }
 
 struct Entry {
@@ -121,7 +122,7 @@ mod tests {
     fn put(shelf: &mut Shelf, numbers: &[u8], tag: u64, rows: &[u8], stamp: i64) -> Option<Dropped> {
         let block = Block {
             rows: rows.repeat(numbers.len()).into(),
-            facets: numbers.into(),
+            facets: numbers.to_vec().into(),
         };
         let entries = numbers.iter().enumerate();
         let entries = entries.map(|(at, number)| ([*number; 24], tag, (at + 1) * rows.len(), at + 1));

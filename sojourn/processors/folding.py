@@ -291,7 +291,7 @@ class Fold:
         place = np.zeros(len(touched.keys), np.intp)
         place[numbers] = np.arange(len(numbers))
         facets, told_by = facets_of(old, touched.facets, FACETS["previous_id"])
-        home = homes(old, touched.session.take(old["trace"]))
+        home = homes(old, is_record(old), touched.session.take(old["trace"]))
         continued = self._logs.continued(old, facets, told_by, home)
         return told_before(old, place.take(old["trace"]), before, folded.cells, continued)
 

@@ -63,20 +63,17 @@ def is_record(facts: Rows) -> Mask:
     return np.asarray((facts["flags"] & RECORD) != 0)
 
 
-def homes(facts: Rows, main: U64) -> U64:
-    """The session of each row; `main` is that of its trace's spans, 0 for none.
+def homes(facts: Rows, record: Mask, main: U64) -> U64:
+    """The session of each row; `record` tells which are records, `main` is the session of the spans of a row's trace, 0 for none.
 
     A record goes to the session that it names itself, else with its trace, else to the one that its resource names.
     """
     own = facts["session"]
-    record = is_record(facts) & (own != 0) & ((facts["id_class"] < RESOURCE) | (main == 0))
-    return np.where(record, own, main)
+    return np.where(record & (own != 0) & ((facts["id_class"] < RESOURCE) | (main == 0)), own, main)
 
 
-def cells_of(groups: Groups, facts: Rows, main: U64, silent: Mask, continued: Continued) -> Cells:
-    """Cut traces into cells. `main` is the session of each trace's spans; `silent` are records that count nowhere."""
-    home = homes(facts, main.take(groups.member))
-    record = is_record(facts)
+def cells_of(groups: Groups, facts: Rows, record: Mask, home: U64, silent: Mask, continued: Continued) -> Cells:
+    """Cut traces into cells. `home` is the session of each row; `silent` are records that count nowhere."""
     if not silent.any() and not len(continued[0]) and home.all():
         session = home.take(groups.first)
         if (session.take(groups.member) == home).all():
@@ -98,7 +95,7 @@ def cells_of(groups: Groups, facts: Rows, main: U64, silent: Mask, continued: Co
     own = where(~copied)
     place[every.take(own)] = own
     cells = Groups(groups.order.take(every), groups.number.take(every), first, new.cumsum() - 1, lengths(first, len(every)), groups.bits)
-    spans = ~is_record(mine)
+    spans = ~record.take(every)
     live = ~copied & (spans | ~silent.take(every))
     return Cells(cells, mine, live, spans & ~copied, member.take(first), session.take(first), place, every, where(copied))
 
@@ -115,8 +112,9 @@ def told_before(old: Rows, place: Index, before: U64, cells: Cells, continued: C
     `place` is that of each row's trace among the traces. Rows of which another copy counts by now are among them: they are in no cell any
     more, but they were.
     """
-    was = homes(old, before.take(place))
-    rows, spans = where((was != 0) & is_record(old)), where(before)
+    record = is_record(old)
+    was = homes(old, record, before.take(place))
+    rows, spans = where((was != 0) & record), where(before)
     trace = np.concatenate([spans, place.take(rows), place.take(continued[0])])
     session = np.concatenate([before.take(spans), was.take(rows), continued[1]])
     now = set(zip(cells.trace.tolist(), cells.session.tolist(), strict=True))

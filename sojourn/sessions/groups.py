@@ -114,8 +114,11 @@ def find(groups: Groups, idents: U64, group: npt.NDArray[np.uint32], ident: U64)
 
 def least(groups: Groups, mask: Mask, rank: npt.NDArray[np.uint8], at: npt.NDArray[np.int64], ident: U64) -> Index:
     """The row of each group with the least (rank, at, ident) among those of `mask`; -1 where a group has none."""
-    rows = np.flatnonzero(mask)
-    for values in (rank, at, ident):
+    return _least_by(groups, where(mask), rank, at, ident)
+
+
+def _least_by(groups: Groups, rows: Index, *columns: npt.NDArray[np.generic]) -> Index:
+    for values in columns:
         if len(rows) <= 1:
             break
         rows = _least_only(groups.member.take(rows), rows, values)
@@ -139,5 +142,4 @@ def _least_only(member: Index, rows: Index, values: npt.NDArray[np.generic]) -> 
 
 def greatest(groups: Groups, mask: Mask, at: npt.NDArray[np.int64], ident: U64) -> Index:
     """The row of each group with the greatest (at, ident) among those of `mask`; -1 where a group has none."""
-    rank = np.zeros(len(mask), np.uint8)
-    return least(groups, mask, rank, ~at, ~ident)
+    return _least_by(groups, where(mask), ~at, ~ident)

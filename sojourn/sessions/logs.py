@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from sojourn.schema import FACETS, FLAGS, KINDS, TELLING
 from sojourn.sessions.cells import MARK, Cells, Continued, cells_of, homes, is_record
 from sojourn.sessions.groups import find
 from sojourn.sessions.lifecycle import I64, NEVER
-from sojourn.sessions.order import changes, ordered, scramble, spread, where
+from sojourn.sessions.order import changes, ordered, spread, where
 from sojourn.sessions.packed import TRACE_FACET, U64, Index, Mask, Rows, concat, copy, hashes, take
 from sojourn.sessions.rows import look_up
 from sojourn.sessions.telling import Pairs, Telling, bits_of, united
@@ -24,6 +24,14 @@ OWN_SCOPE: Final = "sojourn"
 """What we tell ourselves and gets back to us is stored, but it is no news."""
 SPAN, TOOL = KINDS.index("span"), KINDS.index("tool")
 _FIGURES: Final = ("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
+
+
+class Said(NamedTuple):
+    """Records that tell calls of models or tools: what each makes known of its service."""
+
+    rows: Index
+    service: U64
+    bits: U64
 
 
 class Logs:
@@ -44,10 +52,11 @@ class Logs:
         facts, main = tree.facts, tree.main
         record = is_record(facts)
         silent = record & (((facts["flags"] & MARK) != 0) | (facts["scope"] == self._scope))
-        home = homes(facts, main.take(tree.groups.member))
+        home = homes(facts, record, main.take(tree.groups.member))
         call, tool = self._tellings(facts, record & ~silent & (home != 0))
         continued = self.continued(facts, tree.facets, tree.told_by, home)
-        known = self._known(facts, home, call, tool, np.concatenate([main, continued[1]]))
+        said = self._said(facts, where(call | tool))
+        known = self._known(said, home, np.concatenate([main, continued[1]]))
         bits = np.zeros(len(facts), np.uint8)
         asked = where(~record | call)
         bits[asked] = bits_of(home.take(asked), facts["service"].take(asked), known)
@@ -58,9 +67,9 @@ class Logs:
         records = Records(record, told, self._named(tree, record), quiet & is_model(facts) & ((facts["flags"] & FLAGS["usage"]) != 0))
         silenced = _silenced(facts, ~record, quiet)
         calls = find_calls(tree.groups, silenced, tree.up, records)
-        cells = cells_of(tree.groups, facts, main, silent, continued)
+        cells = cells_of(tree.groups, facts, record, home, silent, continued)
         muted = ~record & (facts["kind"] == TOOL) & ((bits & TELLING["tools"]) != 0)
-        notes, noted = self._notes(tree, cells, known, call | tool)
+        notes, noted = self._notes(tree, cells, known, said)
         return Shared(cells, _within(calls, cells), _at_cells(muted, cells), notes, noted)
 
     def _tellings(self, facts: Rows, counted: Mask) -> tuple[Mask, Mask]:
@@ -68,24 +77,23 @@ class Logs:
         usage = (facts["flags"] & FLAGS["usage"]) != 0
         return counted & is_model(facts) & usage, counted & (facts["kind"] == TOOL)
 
-    def _known(self, facts: Rows, home: U64, call: Mask, tool: Mask, sessions: U64) -> Pairs:
-        """Who tells what, by what is remembered of these sessions and those of the records, and by these records."""
-        there = where(call | tool)
-        bits, service, session = self._bits(facts, there), facts["service"].take(there), home.take(there)
-        _, first = np.unique(scramble(session, service, bits), return_index=True)
-        first = first.compress(bits.take(first) != 0)
-        remembered = self._telling.among(_runs(sessions)) | self._telling.among(_runs(home.compress(is_record(facts))))
+    def _known(self, said: Said, home: U64, sessions: U64) -> Pairs:
+        """Who tells what, by what is remembered of these sessions and those of the rows, and by these records."""
+        remembered = self._telling.among(_runs(sessions)) | self._telling.among(_runs(home))
         told = [(session, *pair) for session in remembered for pair in self._telling.of(session).items()]
         before = np.array(told, np.uint64).reshape(-1, 3).T
-        now = (session.take(first), service.take(first), bits.take(first))
-        return Pairs(*united(*(np.concatenate(columns) for columns in zip(before, now, strict=True))))
+        now = united(home.take(said.rows), said.service, said.bits)
+        return Pairs(*united(*(np.concatenate(columns) for columns in zip(before, now, strict=True))) if len(told) else now)
 
-    def _bits(self, facts: Rows, rows: Index) -> U64:
-        """What each of these records makes known of its service."""
+    def _said(self, facts: Rows, rows: Index) -> Said:
+        """What these records make known of their services; those that make nothing known are left out."""
         own = np.isin(facts["name"].take(rows), self._own)
         traceless = (facts["flags"].take(rows) & FLAGS["traceless"]) != 0
         calls = np.where(own, TELLING["calls"] | TELLING["own"], np.where(traceless, TELLING["calls"], 0))
-        return np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls).astype(np.uint64)
+        bits = np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls).astype(np.uint64)
+        some = bits != 0
+        rows, bits = rows.compress(some), bits.compress(some)
+        return Said(rows, facts["service"].take(rows), bits)
 
     def _named(self, tree: Tree, record: Mask) -> Index:
         """The span that each record names."""
@@ -116,9 +124,9 @@ class Logs:
         named = session != 0
         return rows.compress(named), session.compress(named)
 
-    def _notes(self, tree: Tree, cells: Cells, known: Pairs, telling: Mask) -> tuple[Rows, Index]:
+    def _notes(self, tree: Tree, cells: Cells, known: Pairs, said: Said) -> tuple[Rows, Index]:
         """What is noted about cells, and the cell of each."""
-        parts = [self._prompts(cells), *self._marks(tree, cells), self._tellers(tree, cells, telling), _muted(cells, known)]
+        parts = [self._prompts(cells), *self._marks(tree, cells), _tellers(cells, said), _muted(cells, known)]
         return concat(*(rows for rows, _ in parts)), np.concatenate([member for _, member in parts])
 
     def _prompts(self, cells: Cells) -> tuple[Rows, Index]:
@@ -128,9 +136,7 @@ class Logs:
         out = _noted("prompt", facts, rows)
         if len(rows):
             out["at"], out["value"] = facts["start"].take(rows), facts["input"].take(rows)
-            prompted = np.zeros(cells.groups.count, bool)
-            prompted[member.take(rows)] = True
-            out["key"] = _time_before(cells, prompted).take(rows)
+            out["key"] = _time_before(cells, rows)
         return out, member.take(rows)
 
     def _marks(self, tree: Tree, cells: Cells) -> list[tuple[Rows, Index]]:
@@ -139,7 +145,7 @@ class Logs:
         copied = np.zeros(len(facts), bool)
         copied[cells.continued] = True
         theirs = facts["scope"] != self._scope
-        ended = where(((facts["flags"] & FLAGS["session_end"]) != 0) & is_record(facts) & theirs & ~copied)
+        ended = where(((facts["flags"] & FLAGS["session_end"]) != 0) & theirs & ~copied & is_record(facts))
         ends = _noted("end_mark", facts, ended)
         ends["at"] = facts["end"].take(ended)
         goes_on = _noted("continued_mark", facts, cells.continued)
@@ -180,20 +186,23 @@ class Logs:
         out["at"] = self._times(tree.facets["value"].take(facets))
         return out, cells.groups.member.take(place)
 
-    def _tellers(self, tree: Tree, cells: Cells, telling: Mask) -> tuple[Rows, Index]:
-        """Which services tell calls in these records, once for each cell."""
-        facts, rows = tree.facts, where(telling)
-        place, bits = cells.place.take(rows), self._bits(tree.facts, rows)
-        some = where((place >= 0) & (bits != 0))
-        cell, service = cells.groups.member.take(place.take(some)), facts["service"].take(rows.take(some))
-        return _listed("telling", *united(cell, service, bits.take(some)))
+
+def _time_before(cells: Cells, rows: Index) -> I64:
+    """For each of these records the last time of a record of its cell before its own, 0 for none."""
+    member, start, cell = cells.groups.member, cells.facts["start"], cells.groups.member.take(rows)
+    if not changes(cell).all():
+        return _times_before(cells, np.bincount(cell, minlength=cells.groups.count) > 0).take(rows)
+    until = np.zeros(cells.groups.count, np.int64)  # mostly there is one in a cell, and nothing has to be sorted
+    until[cell] = start.take(rows)
+    earlier = cells.live & ~cells.span & (start < until.take(member))
+    return np.asarray(np.maximum.reduceat(np.where(earlier, start, 0), cells.groups.first).take(cell))
 
 
-def _time_before(cells: Cells, mine: Mask) -> Index:
-    """For each row that is a record of these cells the last time of a record of its cell before its own, 0 for none."""
+def _times_before(cells: Cells, mine: Mask) -> I64:
+    """The same for every row that is a record of these cells."""
     rows = where(cells.live & ~cells.span & mine.take(cells.groups.member))
     start, member = cells.facts["start"].take(rows), cells.groups.member.take(rows)
-    by, _ = ordered(member, cells.groups.count, spread(np.maximum(start, 0)), start)
+    by, _ = ordered(member, cells.groups.count, spread(start - start.min()), start)
     start, member = start.take(by), member.take(by)
     first = np.maximum.accumulate(np.where(changes(member, start), np.arange(len(rows)), 0))  # of those with one time
     same = member.take(first - 1) == member
@@ -205,6 +214,15 @@ def _time_before(cells: Cells, mine: Mask) -> Index:
 def _runs(values: U64) -> U64:
     """The values without those that repeat the one before."""
     return values.compress(changes(values))
+
+
+def _tellers(cells: Cells, said: Said) -> tuple[Rows, Index]:
+    """Which services tell calls in these records, once for each cell."""
+    place = cells.place.take(said.rows)
+    some = place >= 0
+    return _listed(
+        "telling", *united(cells.groups.member.take(place.compress(some)), said.service.compress(some), said.bits.compress(some))
+    )
 
 
 def _listed(what: str, cell: Index, service: U64, bits: U64) -> tuple[Rows, Index]:
@@ -250,7 +268,7 @@ def _within(calls: Calls, cells: Cells) -> Calls:
     counted = cells.place.take(calls.counted)
     some = where(counted >= 0)
     some = some.take(np.argsort(counted.take(some)))
-    twice = np.intersect1d(calls.told_twice, calls.counted)
+    twice = calls.told_twice.compress(np.isin(calls.told_twice, calls.counted)) if len(calls.told_twice) else calls.told_twice
     rest = (cells.place.take(rows) for rows in (calls.refused, twice, calls.limited))
     refused, twice, limited = (np.sort(rows.compress(rows >= 0)) for rows in rest)
     return Calls(counted.take(some), refused, take(calls.used, some), twice, limited)

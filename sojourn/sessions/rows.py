@@ -9,7 +9,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sojourn.schema import FACETS
-from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Rows, column, flat, hashes, lists, offsets, owners, trace_ids, trace_keys
+from sojourn.sessions.order import where
+from sojourn.sessions.packed import (
+    TRACE,
+    TRACE_FACET,
+    U64,
+    Rows,
+    column,
+    flat,
+    hashes,
+    lists,
+    numbers,
+    offsets,
+    owners,
+    trace_ids,
+    trace_keys,
+)
 
 TIMESTAMP = pa.timestamp("ns", "UTC")
 LISTS = {"Services": "service", "Models": "model", "Providers": "provider", "Tools": "tool", "Tags": "tag", "OtherIds": "other_id"}
@@ -40,6 +55,9 @@ PLACES: Final = {
 """Columns that say when and where something was told → fields of TRACE."""
 NOTES: Final = tuple(FACETS[what] for what in ("previous_id", "prompt", "end_mark", "continued_mark", "telling", "muted"))
 STATUS = ("ok", "error")
+_IS_NOTE: Final = np.isin(np.arange(256), NOTES)
+_NOTHING: Final = np.empty(0, np.intp)
+_NO_TEXTS: Final = pa.array([], pa.string())
 
 
 class Forgotten(Exception):
@@ -94,10 +112,10 @@ def _keys(session: U64, texts: Any) -> dict[str, pa.Array]:
 
 def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
     def plain(field: str, type: Any) -> pa.Array:
-        return pa.array(np.ascontiguousarray(traces[field]).astype(type, copy=False))
+        return numbers(traces[field].astype(type))
 
     def time(field: str) -> pa.Array:
-        return pa.array(np.ascontiguousarray(traces[field])).cast(TIMESTAMP)
+        return pa.Array.from_buffers(TIMESTAMP, len(traces), [None, pa.py_buffer(np.ascontiguousarray(traces[field]))])
 
     columns = {name: plain(field, np.uint64) for name, field in COUNTS.items()}
     columns |= {"Start": time("start"), "End": time("end"), "Arrival": time("arrival")}
@@ -105,18 +123,28 @@ def _numbers(traces: Rows, version: int) -> dict[str, pa.Array]:
     columns |= {"CostPico": plain("cost", np.int64), "CostSources": plain("cost_sources", np.uint8), "Turn": plain("turn", np.uint8)}
     columns |= {"Flags": plain("flags", np.uint32), "Deleted": plain("deleted", np.uint8)}
     columns["Status"] = pa.DictionaryArray.from_arrays(traces["status"].astype(np.int32), pa.array(STATUS))
-    columns["Version"] = pa.array(np.full(len(traces), version, np.uint64))
+    columns["Version"] = numbers(np.full(len(traces), version, np.uint64))
     return columns
 
 
 def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dict[str, pa.Array], npt.NDArray[np.bool_]]:
     """The list columns, in no particular order within a list (the views sort), and the rows with a forgotten text."""
     owner = np.repeat(np.arange(len(counts)), counts)
-    what = facets["what"]
+    what = facets["what"].astype(np.uint8)
+    there = np.bincount(what, minlength=len(_IS_NOTE))
     bad = np.zeros(len(counts), bool)
+    none = numbers(np.zeros(len(counts) + 1, np.int32))
     columns: dict[str, pa.Array] = {}
 
+    def told(kind: str) -> npt.NDArray[np.intp]:
+        return where(what == FACETS[kind]) if there[FACETS[kind]] else _NOTHING
+
+    def cuts(which: npt.NDArray[np.intp]) -> pa.Array:
+        return numbers(offsets(np.bincount(owner.take(which), minlength=len(counts)))) if len(which) else none
+
     def said(which: npt.NDArray[np.intp], field: str) -> pa.Array:
+        if not len(which):
+            return _NO_TEXTS
         array = look_up(texts, facets[field].take(which))
         if array.null_count:
             bad[owner.take(which)[np.asarray(array.is_null())]] = True
@@ -124,34 +152,30 @@ def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dic
         return array
 
     for name, kind in LISTS.items():
-        which = np.flatnonzero(what == FACETS[kind])
+        which = told(kind)
         values = said(which, "value")
         if kind == "other_id":  # a session's hash stands for tenant, project and id
             values = pa.array([text.rsplit("\0", 1)[-1] for text in values.to_pylist()], pa.string())
-        columns[name] = pa.ListArray.from_arrays(_cuts(owner, which, len(counts)), values)
+        columns[name] = pa.ListArray.from_arrays(cuts(which), values)
 
     def nested(name: str, which: npt.NDArray[np.intp], **parts: pa.Array) -> None:
-        cuts = _cuts(owner, which, len(counts))
-        columns.update({f"{name}.{part}": pa.ListArray.from_arrays(cuts, values) for part, values in parts.items()})
+        ends = cuts(which)
+        columns.update({f"{name}.{part}": pa.ListArray.from_arrays(ends, values) for part, values in parts.items()})
 
     def number(which: npt.NDArray[np.intp], field: str, type: Any = None) -> pa.Array:
         values = facets[field].take(which)
-        return pa.array(values if type is None else values.astype(type))
+        return numbers(values if type is None else values.astype(type))
 
-    which = np.flatnonzero(what == FACETS["metadata"])
+    which = told("metadata")
     nested("Metadata", which, Key=said(which, "key"), Value=said(which, "value"), At=number(which, "at"), Span=number(which, "span"))
-    which = np.flatnonzero(np.isin(what, NOTES)) if len(what) else which
+    which = where(_IS_NOTE.take(what))
     plain = {"What": number(which, "what", np.uint8), "Key": number(which, "key"), "Text": said(which, "value")}
     nested("Notes", which, **plain, At=number(which, "at"), Span=number(which, "span"))
-    which = np.flatnonzero(what == FACETS["score"])
+    which = told("score")
     nested("Scores", which, Name=said(which, "key"), Count=number(which, "span"), Sum=number(which, "at"))
-    which = np.flatnonzero(what == FACETS["measure"])
+    which = told("measure")
     nested("Measures", which, Name=said(which, "key"), Value=number(which, "at"), How=number(which, "span", np.uint8))
     return columns, bad
-
-
-def _cuts(owner: npt.NDArray[np.intp], which: npt.NDArray[np.intp], count: int) -> pa.Array:
-    return pa.array(offsets(np.bincount(owner.take(which), minlength=count)))
 
 
 def pack(table: pa.Table, texts: Any) -> tuple[Rows, Rows, npt.NDArray[np.int64]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sojourn import _native
-from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Rows, plain
+from sojourn.sessions.packed import FACT, SPAN_FACET, U64, Index, Keys, Rows, column
 
 
 class Block(NamedTuple):
@@ -37,7 +37,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What to keep of some traces; rows are sorted by trace."""
+    """What to keep of some traces; rows are sorted by trace. They are kept as they are, without a copy: nobody may change them any more."""
 
     keys: Keys
     session: U64
@@ -71,9 +71,9 @@ class Shelf:
             kept.keys.tobytes(),
             kept.session,
             kept.spans * FACT.itemsize,
-            plain(kept.facts),
+            column(kept.facts),
             kept.facet_counts * SPAN_FACET.itemsize,
-            plain(kept.facets),
+            column(kept.facets),
             int(kept.facts["arrival"].max(initial=0)),
         )
         if gone is not None:

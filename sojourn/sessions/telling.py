@@ -128,8 +128,13 @@ def untrue(facets: Rows, row: Index, session: U64, telling: Telling) -> tuple[di
 
 def united(owner: npt.NDArray[Any], service: U64, bits: U64) -> tuple[npt.NDArray[Any], U64, U64]:
     """One entry per owner and service with all their bits, sorted by both."""
+    owner, service, bits = _joined(owner, service, bits)  # most rows repeat the one before: a tenth of them is left to be sorted
     by = np.lexsort((service, owner))
-    owner, service, bits = owner.take(by), service.take(by), bits.take(by)
+    return _joined(owner.take(by), service.take(by), bits.take(by))
+
+
+def _joined(owner: npt.NDArray[Any], service: U64, bits: U64) -> tuple[npt.NDArray[Any], U64, U64]:
+    """Neighbours of one owner and service as one entry."""
     first = where(changes(owner, service))
     return owner.take(first), service.take(first), np.bitwise_or.reduceat(bits, first) if len(first) else bits
 

@@ -14,6 +14,7 @@ from sojourn.sessions.cells import Cells, all_spans, is_record
 from sojourn.sessions.figures import are_numbers, of_traces
 from sojourn.sessions.groups import Groups, arrange, find, greatest, least
 from sojourn.sessions.identity import Identity, identify, top_most
+from sojourn.sessions.order import changes, where
 from sojourn.sessions.packed import TRACE, TRACE_FACET, U64, Index, Mask, Rows, concat, take
 from sojourn.sessions.usage import EMBEDDING, LLM, RERANK, Calls, find_calls
 
@@ -153,35 +154,42 @@ def _sum_up(shared: Shared, top: Index) -> Rows:
     facts, first = cells.facts, cells.groups.first
     out = np.zeros(cells.groups.count, TRACE)
     out["session"] = cells.session
-    out["start"] = np.minimum.reduceat(facts["start"], first)
-    out["end"] = np.maximum.reduceat(facts["end"], first)
-    out["arrival"] = np.maximum.reduceat(facts["arrival"], first)
-    out["spans"] = cells.groups.sizes
     flags, some = facts["flags"], np.maximum(top, 0)
     error = (flags & FLAGS["error"]) != 0
-    out["errors"] = np.add.reduceat(error, first, dtype=np.uint32)
-    out["flags"] = np.bitwise_or.reduceat(flags & np.uint32(KEPT_FLAGS), first)
     tool = (facts["kind"] == TOOL_KIND) & cells.live & ~shared.muted_tools
     out["tool_calls"] = np.add.reduceat(tool, first, dtype=np.uint32)
     out["status"] = error.take(some)
     out["turn"] = (flags.take(some) & FLAGS["input"]) != 0
     out["name"] = facts["name"].take(some)
-    if not cells.span.all():
+    if cells.span.all():
+        _of_spans(cells, error, out)
+    else:
         _with_records(cells, error, top, out)
     _sum_calls(cells.groups, facts, shared.calls, out)
     return out
 
 
+def _of_spans(cells: Cells, error: Mask, out: Rows) -> None:
+    """Where all rows are spans."""
+    facts, first = cells.facts, cells.groups.first
+    out["start"] = np.minimum.reduceat(facts["start"], first)
+    out["end"] = np.maximum.reduceat(facts["end"], first)
+    out["arrival"] = np.maximum.reduceat(facts["arrival"], first)
+    out["spans"] = cells.groups.sizes
+    out["errors"] = np.add.reduceat(error, first, dtype=np.uint32)
+    out["flags"] = np.bitwise_or.reduceat(facts["flags"] & np.uint32(KEPT_FLAGS), first)
+
+
 def _with_records(cells: Cells, error: Mask, top: Index, out: Rows) -> None:
-    """What is different where not all rows are spans: records are no part of a trace's interval, and marks are nothing but marks."""
+    """Where not all rows are spans: records are no part of a trace's interval, and marks are nothing but marks."""
     facts, first, member = cells.facts, cells.groups.first, cells.groups.member
     spans = np.add.reduceat(cells.span, first, dtype=np.uint32)
     alive = np.logical_or.reduceat(cells.live, first)
-    counts = np.where((spans > 0).take(member), cells.span, cells.live | ~alive.take(member))
+    present = cells.live | ~alive.take(member)
+    counts = np.where((spans > 0).take(member), cells.span, present)
     extreme = np.iinfo(np.int64)
     out["start"] = np.minimum.reduceat(np.where(counts, facts["start"], extreme.max), first)
     out["end"] = np.maximum.reduceat(np.where(counts, facts["end"], extreme.min), first)
-    present = cells.live | ~alive.take(member)
     out["arrival"] = np.maximum.reduceat(np.where(present, facts["arrival"], extreme.min), first)
     out["spans"] = spans
     out["errors"] = np.add.reduceat(error & cells.span, first, dtype=np.uint32)
@@ -197,12 +205,13 @@ def _with_records(cells: Cells, error: Mask, top: Index, out: Rows) -> None:
 
 def _sum_calls(groups: Groups, facts: Rows, calls: Calls, out: Rows) -> None:
     member, used = groups.member.take(calls.counted), calls.used
+    first = where(changes(member))
     for name in TOKENS:
-        out[name] = _sums(member, used[name].astype(np.int64), groups.count)
+        out[name] = _sums(member, first, used[name].astype(np.int64), groups.count)
     priced = used["cost"] >= 0
     out["cost"] = -1
     out["cost"][member.compress(priced)] = 0
-    out["cost"] += _sums(member, np.where(priced, used["cost"], 0), groups.count)
+    out["cost"] += _sums(member, first, np.where(priced, used["cost"], 0), groups.count)
     np.bitwise_or.at(out["cost_sources"], member.compress(priced), used["cost_source"].compress(priced))
     spent = (used["input_tokens"] | used["output_tokens"]) != 0
     unpriced = member.compress(~priced & spent)
@@ -213,11 +222,10 @@ def _sum_calls(groups: Groups, facts: Rows, calls: Calls, out: Rows) -> None:
     out["embedding_calls"] = np.bincount(every.compress((kinds == EMBEDDING) | (kinds == RERANK)), minlength=groups.count)
 
 
-def _sums(member: Index, values: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """Exact sums of integers per group; `member` is sorted."""
+def _sums(member: Index, first: Index, values: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Exact sums of integers per group; `member` is sorted, `first` tells where another one begins."""
     out = np.zeros(count, np.int64)
     if len(member):
-        first = np.flatnonzero(np.append(True, member[1:] != member[:-1]))
         out[member.take(first)] = np.add.reduceat(values, first)
     return out
 
@@ -327,13 +335,12 @@ def _trace_facets(
 
 def _distinct(member: Index, value: U64) -> tuple[Index, U64]:
     """The distinct (member, value) pairs without value 0; `member` is sorted. Most traces say one thing again and again: cheap."""
-    some = value != 0
-    member, value = member.compress(some), value.compress(some)
-    new = np.append(True, (member[1:] != member[:-1]) | (value[1:] != value[:-1]))[: len(member)]
+    value = np.ascontiguousarray(value)
+    new = changes(member, value) & (value != 0)
     member, value = member.compress(new), value.compress(new)
     by = np.lexsort((value, member))
     member, value = member.take(by), value.take(by)
-    new = np.append(True, (member[1:] != member[:-1]) | (value[1:] != value[:-1]))[: len(member)]
+    new = changes(member, value)
     return member.compress(new), value.compress(new)
 
 

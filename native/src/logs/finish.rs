@@ -17,7 +17,7 @@ const ID: usize = 32;
 
 /// All columns in the order of the schema, then those that are never stored.
 pub fn batch(mut logs: Logs) -> Result<RecordBatch, ArrowError> {
-    let facts = Facts::of(&logs.facts);
+    let facts = Facts::of(&logs.facts, false);
     let blank = logs.traces.intern(b"");
     let only = |wanted: bool| -> Vec<u32> {
         let rows = facts.trace.iter().zip(&logs.log_traces);

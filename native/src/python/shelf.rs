@@ -2,11 +2,14 @@
 
 use std::sync::Mutex;
 
+use arrow_array::cast::AsArray;
+use arrow_buffer::Buffer;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::arrow::import_array;
 use super::many::{ByteArray, Bytes, ends, locked, plain, writable};
 use crate::shelf::{self, Block, Found};
 
@@ -16,6 +19,15 @@ fn keys_of(bytes: &[u8]) -> PyResult<&[shelf::Key]> {
         return Err(PyValueError::new_err("keys are 24 bytes each"));
     }
     Ok(keys)
+}
+
+/// The bytes of a column of packed rows, where they are.
+fn bytes_of(rows: &Bound<'_, PyAny>) -> PyResult<Buffer> {
+    let array = import_array(rows)?;
+    let rows = array
+        .as_fixed_size_binary_opt()
+        .ok_or_else(|| PyValueError::new_err("rows are a fixed_size_binary array"))?;
+    Ok(rows.values().clone())
 }
 
 #[pyclass(frozen, module = "sojourn._native")]
@@ -50,21 +62,19 @@ impl Shelf {
         keys: &[u8],
         tags: PyBuffer<u64>,
         row_sizes: PyBuffer<i64>,
-        rows: &[u8],
+        rows: &Bound<'_, PyAny>,
         facet_sizes: PyBuffer<i64>,
-        facets: &[u8],
+        facets: &Bound<'_, PyAny>,
         stamp: i64,
     ) -> PyResult<Option<(Bytes, i64)>> {
         let (keys, tags) = (keys_of(keys)?, tags.to_vec(py)?);
-        let row_ends = ends(py, &row_sizes, keys.len(), rows)?;
-        let facet_ends = ends(py, &facet_sizes, keys.len(), facets)?;
+        let (rows, facets) = (bytes_of(rows)?, bytes_of(facets)?);
+        let row_ends = ends(py, &row_sizes, keys.len(), &rows)?;
+        let facet_ends = ends(py, &facet_sizes, keys.len(), &facets)?;
         if tags.len() != keys.len() {
             return Err(PyValueError::new_err("one tag per key is needed"));
         }
-        let block = Block {
-            rows: rows.into(),
-            facets: facets.into(),
-        };
+        let block = Block { rows, facets };
         let entries = (0..keys.len()).map(|at| (keys[at], tags[at], row_ends[at], facet_ends[at]));
         let gone = locked(&self.0).put(block, entries, stamp);
         Ok(gone.map(|gone| (PyBytes::new(py, gone.keys.as_flattened()).unbind(), gone.stamp)))
