@@ -246,3 +246,32 @@ def marked_worlds(draw: st.DrawFn) -> list[Anything]:
     _, spans = worlds.ids_on_some_and_all(spans, lambda members: members[0])
     marks = draw(st.lists(st.builds(one_mark, worlds.SEEDS), min_size=1, max_size=4))
     return [*(marked(sent, draw(worlds.SEEDS)) for sent in spans), *marks]
+
+
+def one_copy(trace: int, span_id: int, parent: int, seed: int) -> Sent:
+    """A span that names one of two sessions, or none, and may say when one ends or continues the other: another copy of it says otherwise."""
+    random = Random(seed)
+    sent = worlds.without_ids(worlds.one_span(trace, span_id, parent, seed))
+    session = random.choice(("s0", "s1", None, None))
+    return marked(sent if session is None else sent.changed(lambda span: put(span, "session.id", session)), seed)
+
+
+def one_own_record(trace: int, span_id: int, seed: int) -> Logged:
+    """A record that names a session itself, or by its resource alone, or none."""
+    random = Random(seed)
+    logged = without_ids(one_record(trace, span_id, seed))
+    session, place = random.choice(("s0", "s1")), random.random()
+    if place < 0.7:
+        return logged.changed(lambda record: put(record, "session.id", session))
+    return replace(logged, resource=(*logged.resource, ("session.id", session))) if place < 0.85 else logged
+
+
+@st.composite
+def crossing_worlds(draw: st.DrawFn) -> list[Anything]:
+    """Few spans in many copies, and records and marks of two sessions in the same traces: whose part of a trace is whose changes often."""
+    trace, span_id = st.integers(1, 2), st.integers(1, 3)
+    copies = st.lists(st.builds(one_copy, trace, span_id, st.integers(0, 3), worlds.SEEDS), max_size=8)
+    own = st.lists(st.builds(one_own_record, st.integers(0, 2), st.integers(0, 3), worlds.SEEDS), max_size=6)
+    marks = st.lists(st.builds(one_mark, worlds.SEEDS), max_size=2)
+    found: list[Anything] = [*draw(copies), *draw(own), *draw(marks)]
+    return found or [draw(st.builds(one_copy, trace, span_id, st.just(0), worlds.SEEDS))]

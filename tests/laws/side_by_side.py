@@ -36,7 +36,7 @@ _PROJECTS = itertools.count(1)
 _HAPPENED: dict[str, list[Any]] = {}
 """All that was sent and said, by project: what is found wrong may be of an earlier play."""
 
-ANY = st.one_of(worlds.spans(), log_worlds.everything(), log_worlds.marked_worlds())
+ANY = st.one_of(worlds.spans(), log_worlds.everything(), log_worlds.marked_worlds(), log_worlds.crossing_worlds())
 
 
 def plays(share: int = 1) -> int:

@@ -54,6 +54,13 @@ def test_law_1_marks_end_and_continue_sessions_in_any_order(data: st.DataObject)
     assert comparing.differences(got, wanted(world, later, _native.digest)) == {}
 
 
+@given(data=st.data())
+def test_law_1_copies_move_parts_of_traces_in_any_order(data: st.DataObject) -> None:
+    world, later = data.draw(log_worlds.crossing_worlds()), data.draw(LATER)
+    got = played(data.draw(worlds.deliveries(world)), later=later)
+    assert comparing.differences(got, wanted(world, later, _native.digest)) == {}
+
+
 def _ids() -> tuple[st.SearchStrategy[int], st.SearchStrategy[int]]:
     return st.integers(0, 2), st.integers(0, 3)
 
