@@ -123,8 +123,10 @@ class Database:
         self.client()  # opens the engine
         inserter: Inserter | None = getattr(self._local, "inserter", None)
         if inserter is None:
-            inserter = self._local.inserter = Inserter(path)
-            with self._lock:
+            with self._lock:  # once closed it opens no engine again, which would be one without our configuration
+                if self._closed:
+                    raise Unavailable(f"{self.address}: is closed")
+                inserter = self._local.inserter = Inserter(path)
                 self._inserters.append(inserter)
         return inserter
 

@@ -123,6 +123,8 @@ class Inserter:
 
     clickhouse-connect writes every insert into a file on the disk. The engine's own way to take bytes from memory (`send_insert`) answers
     before the rows are written, and tells nobody if that fails: docs/decisions/0028.
+
+    close() may come from another thread: it waits for the insert that is under way, as the engine does, and the next one finds no file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -130,6 +132,7 @@ class Inserter:
 
         self._connection: Any = chdb.connect(str(path))  # type: ignore[no-untyped-call]
         self._file = _file_in_memory()
+        self._lock = threading.Lock()
 
     def insert(self, table: str, columns: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
         """Insert one block of format Native, whole or not at all. Raises clickhouse-connect's DatabaseError."""
@@ -137,12 +140,13 @@ class Inserter:
 
         named = ", ".join(f"`{column}`" for column in columns)
         chosen = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
-        statement = f"INSERT INTO {table} ({named}) FROM INFILE '/dev/fd/{self._file}'" + (f" SETTINGS {chosen}" if chosen else "")
         try:
-            self._fill(block)
-            self._connection.query(f"{statement} FORMAT Native")
-            if len(block) > _KEPT:
-                os.ftruncate(self._file, _KEPT)
+            with self._lock:
+                statement = f"INSERT INTO {table} ({named}) FROM INFILE '/dev/fd/{self._file}'" + (f" SETTINGS {chosen}" if chosen else "")
+                self._fill(block)
+                self._connection.query(f"{statement} FORMAT Native")
+                if len(block) > _KEPT:
+                    os.ftruncate(self._file, _KEPT)
         except (RuntimeError, OSError) as error:
             raise DatabaseError(str(error)) from error
 
@@ -155,8 +159,10 @@ class Inserter:
         os.lseek(self._file, 0, os.SEEK_SET)
 
     def close(self) -> None:
-        self._connection.close()
-        os.close(self._file)
+        with self._lock:
+            self._connection.close()
+            os.close(self._file)
+            self._file = -1  # the number may soon be that of another file: of the write-ahead log, say
 
 
 def _file_in_memory() -> int:

@@ -103,6 +103,27 @@ for _ in range(3):
     assert told.splitlines() == ["1", "2", "Unavailable 2"]
 
 
+def test_an_inserter_that_was_closed_writes_into_no_other_file(tmp_path: Path) -> None:
+    """A stop does not wait for ever: a thread that is late still holds it, while the number of its file is another file's already."""
+    body = """
+migrate.apply(database)
+block = database.native("SELECT 's' AS SessionId, toUInt64(1) AS Version")
+inserter = database._inserter(database.path)
+insert = lambda: inserter.insert("otel.session_rows", ["SessionId", "Version"], block, {})
+insert()
+number = inserter._file
+inserter.close()
+with open(sys.argv[1] + "/other", "w+b") as other:
+    os.dup2(other.fileno(), number)
+    try:
+        insert()
+    except Exception as error:
+        print(type(error).__name__, end=" ")
+    print(os.fstat(number).st_size)
+"""
+    assert child(tmp_path / "db", body).communicate(timeout=60)[0] == "DatabaseError 0\n"
+
+
 def test_an_insert_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
     """The write-ahead log lets go of what is stored: a machine that loses its power must not take it along."""
     asked = "SELECT name FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory') AND value = '1'"
