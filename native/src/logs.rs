@@ -179,10 +179,10 @@ impl<'a> Request<'a, '_> {
             self.attributes = self.attributes.wrapping_add(digest::text(pair));
             return Ok(());
         }
-        let start = attributes.values.values.len();
+        let (start, digest) = (attributes.values.values.len(), attributes.digest(word));
         self.found.flag(store(attributes, word, &value)?);
         let written = &attributes.values.values[start..];
-        self.attributes = self.attributes.wrapping_add(digest::attribute(key, &value, written));
+        self.attributes = self.attributes.wrapping_add(digest::value(digest, &value, written));
         Ok(())
     }
 

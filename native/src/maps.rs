@@ -6,6 +6,7 @@ use arrow_array::{ArrayRef, MapArray, StructArray};
 use arrow_schema::{ArrowError, DataType, Field, Fields};
 
 use crate::columns::{Offsets, Text, Words, dictionary, same};
+use crate::digest;
 use crate::lift::clean;
 use crate::schema::flags;
 use crate::values::{AnyValue, MAX_VALUE, key_value};
@@ -23,6 +24,8 @@ struct Keys {
     expected: Vec<u32>,
     /// For each word: the last map that had it.
     seen: Vec<u64>,
+    /// For each word: its part in the digest of a map.
+    digests: Vec<u64>,
     map: u64,
 }
 
@@ -47,6 +50,9 @@ impl Keys {
             None => {}
         }
         self.seen.resize(self.words.len() as usize, 0);
+        for new in self.digests.len() as u32..self.words.len() {
+            self.digests.push(digest::text(self.words.get(new)));
+        }
         word
     }
 
@@ -60,6 +66,7 @@ impl Keys {
         self.rows.truncate(rows);
         self.words.truncate(words);
         self.seen.truncate(words as usize);
+        self.digests.truncate(words as usize);
         self.expected.clear();
     }
 
@@ -96,6 +103,12 @@ impl Attributes {
     #[inline]
     pub fn first(&mut self, key: u32) -> bool {
         self.keys.first(key)
+    }
+
+    /// What the key adds to the digest of a map, for `digest::value`.
+    #[inline]
+    pub fn digest(&self, key: u32) -> u64 {
+        self.keys.digests[key as usize]
     }
 
     /// Adds an entry whose value was appended to `values` and closed.

@@ -71,7 +71,7 @@ def span_facets(lists: pa.Array, facts: Rows) -> Rows:
         for name in ("what", "key", "value"):
             out[name] = facets[name]
         for name in ("trace", "span", "digest"):
-            out[name] = facts[name].take(owner)
+            out[name] = facts[name][owner]
     return out
 
 

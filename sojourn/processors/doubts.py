@@ -35,7 +35,7 @@ class Doubts:
         return [key for key, _ in list(self._of.values())[:most]]
 
     def among(self, codes: U64) -> Mask:
-        return np.array([code in self._of for code in codes.tolist()], bool)
+        return np.array([code in self._of for code in codes.tolist()], bool) if self._of else np.zeros(len(codes), bool)
 
     def segments(self, codes: U64, known: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """How many segments of each of these sessions may have rows, of which `known` were told."""

@@ -188,12 +188,12 @@ class Fold:
         which = np.flatnonzero((facts["cost"] < 0) & spent & (facts["model"] != 0))
         if not len(which):
             return False
-        provider, model = facts["provider"].take(which), facts["model"].take(which)
+        provider, model = facts["provider"][which], facts["model"][which]
         _, first, code = np.unique(provider * np.uint64(3) ^ model, return_index=True, return_inverse=True)
         names = np.stack([provider.take(first), model.take(first)], axis=1).reshape(-1)
         plain = [text or "" for text in look_up(self._texts, names).to_pylist()]
         used = ("start", "input_tokens", "output_tokens", "cache_read", "cache_write")
-        ints = [facts[name].take(which).astype(np.int64) for name in used]
+        ints = [facts[name][which].astype(np.int64) for name in used]
         cost = self._prices.costs(list(zip(plain[::2], plain[1::2], strict=True)), code.astype(np.int64), *ints)
         facts["cost"][which] = np.maximum(cost, -1)
         facts["cost_source"][which] = np.where(cost >= 0, 2, 0)
@@ -253,7 +253,7 @@ class Fold:
         left, first = np.zeros(len(gone), TRACE), groups.first.take(gone)
         left["trace_hi"], left["trace_lo"] = touched.keys[numbers.take(gone), :2].T
         for name in ("start", "end", "arrival"):
-            left[name] = folded.facts[name].take(first)
+            left[name] = folded.facts[name][first]
         left["session"], left["deleted"], left["cost"] = left_session, 1, -1
         facets, counts = _facets_of(folded, told, len(gone) + len(lost))
         previews = tuple(each.take(told) for each in (folded.input, folded.output))

@@ -23,7 +23,11 @@ class Bloom:
     def add(self, numbers: U64) -> None:
         for mix in _MIX:
             at = (numbers * mix) >> self._shift
-            np.bitwise_or.at(self._places, at >> np.uint64(3), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8))
+            byte, bit = at >> np.uint64(3), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8)
+            while len(byte):  # of numbers that share a byte one wins, and the others come again; half the time of np.bitwise_or.at
+                self._places[byte] |= bit
+                lost = (self._places.take(byte) & bit) == 0
+                byte, bit = byte.compress(lost), bit.compress(lost)
 
     def maybe(self, numbers: U64) -> Mask:
         inside = np.ones(len(numbers), bool)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sojourn.schema import FLAGS
+from sojourn.sessions.order import distinct
 from sojourn.sessions.packed import Rows
 
 TOKEN_COLUMNS = {
@@ -58,5 +59,5 @@ def repriced(facts: Rows, traces: Sequence[tuple[str, str]]) -> pa.RecordBatch |
 
 
 def settled_providers(facts: Rows, texts: Any) -> pa.Array:
-    codes, index = np.unique(facts["provider"], return_inverse=True)
+    codes, _, index = distinct(np.ascontiguousarray(facts["provider"]))
     return pa.DictionaryArray.from_arrays(index.astype(np.int32), pa.array(texts.lookup(codes)))

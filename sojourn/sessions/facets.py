@@ -74,7 +74,7 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
     kind = _KIND_OF.take(facets["what"] & 255)
     wanted = where(kind != _UNWANTED)
     kind, group = kind.take(wanted), group.take(wanted)
-    name = np.where(kind == 0, facets["key"].take(wanted), facets["value"].take(wanted))
+    name = np.where(kind == 0, facets["key"][wanted], facets["value"][wanted])
     order = _together(group, groups, kind, name)
     kind, group, name, wanted = kind.take(order), group.take(order), name.take(order), wanted.take(order)
     new = changes(group, kind, name)
@@ -86,11 +86,11 @@ def unite(facets: Rows, group: Index, row: Index, traces: Rows, groups: int, loo
         rows = wanted.take(mine)
         entry, rows = greatest_only(entry, rows, facets["at"])
         if len(entry) and (entry[1:] == entry[:-1]).any():  # told at one time
-            ids = (traces[name].take(row) for name in ("trace_hi", "trace_lo"))
+            ids = (traces[name][row] for name in ("trace_hi", "trace_lo"))
             entry, rows = greatest(entry, rows, *ids, facets["span"], facets["value"])
         told[entry] = rows
     place = kind.take(first) * np.intp(groups) + group.take(first)
-    return _in_order(place, name.take(first), facets["value"].take(told), groups, lookup)
+    return _in_order(place, name.take(first), facets["value"][told], groups, lookup)
 
 
 def _together(group: Index, groups: int, kind: npt.NDArray[np.uint8], name: U64) -> Index:

@@ -40,16 +40,16 @@ def of_traces(facets: Rows, cell: Index, how: Mapping[int, int]) -> tuple[Rows, 
     """
     score, count, measure = (facets["what"] == what for what in (SCORE, COUNT, MEASURE))
     told = where(score)
-    scores = _summed(cell.take(told), facets["key"].take(told), facets["value"].take(told).astype(np.int64), np.ones(len(told), np.int64))
+    scores = _summed(cell.take(told), facets["key"][told], facets["value"][told].astype(np.int64), np.ones(len(told), np.int64))
     more = where(count)  # of several scores of one name on one span: one is counted already
     if len(more):
-        scores = _with_counts(scores, cell.take(more), facets["key"].take(more), facets["value"].take(more).astype(np.int64) - 1)
+        scores = _with_counts(scores, cell.take(more), facets["key"][more], facets["value"][more].astype(np.int64) - 1)
     parts = [_rows(SCORE, scores)]
     told = where(measure)
-    key = facets["key"].take(told)
+    key = facets["key"][told]
     known = np.array([how.get(code, -1) for code in key.tolist()], np.int64)
     told, key, known = told.compress(known >= 0), key.compress(known >= 0), known.compress(known >= 0)
-    parts.append(_rows(MEASURE, _combined(cell.take(told), key, facets["value"].take(told).astype(np.int64), known)))
+    parts.append(_rows(MEASURE, _combined(cell.take(told), key, facets["value"][told].astype(np.int64), known)))
     return concat(*(rows for rows, _ in parts)), np.concatenate([cells for _, cells in parts])
 
 
@@ -163,9 +163,9 @@ def of_groups(facets: Rows, group: Index, groups: int) -> Figures | None:
         return None
     facets, group = take(facets, some), group.take(some)
     score = where(facets["what"] == SCORE)
-    scores = _summed(group.take(score), facets["key"].take(score), facets["at"].take(score), facets["span"].take(score).astype(np.int64))
+    scores = _summed(group.take(score), facets["key"][score], facets["at"][score], facets["span"][score].astype(np.int64))
     rest = where(facets["what"] == MEASURE)
-    measures = _combined(group.take(rest), facets["key"].take(rest), facets["at"].take(rest), facets["span"].take(rest).astype(np.int64))
+    measures = _combined(group.take(rest), facets["key"][rest], facets["at"][rest], facets["span"][rest].astype(np.int64))
     return Figures(scores, measures, groups)
 
 

@@ -77,9 +77,9 @@ class Gathered:
         if not len(some):
             return {}
         session = self.session.take(self.facet_row.take(some))
-        order = np.lexsort([facets[name].take(some) for name in ("value", "span", "at")] + [session])
+        order = np.lexsort([facets[name][some] for name in ("value", "span", "at")] + [session])
         first = order.compress(changes(session.take(order)))
-        return dict(zip(session.take(first).tolist(), facets["value"].take(some.take(first)).tolist(), strict=True))
+        return dict(zip(session.take(first).tolist(), facets["value"][some.take(first)].tolist(), strict=True))
 
     def marks(self, fresh: int) -> Marks | None:
         """What all rows say of when their sessions ended; rows of the pile from `fresh` on are new."""
@@ -89,7 +89,7 @@ class Gathered:
             return None
         row = self.facet_row.take(some)
         reason = np.where(what.take(some) == FACETS["end_mark"], np.uint8(EXPLICIT), np.uint8(CONTINUED))
-        return Marks(self.session.take(row), self.facets["at"].take(some), reason, self.place.take(row) >= fresh)
+        return Marks(self.session.take(row), self.facets["at"][some], reason, self.place.take(row) >= fresh)
 
 
 def pile(*parts: Pile) -> Pile:
@@ -126,7 +126,7 @@ def gather(given: Pile, count: int) -> Gathered:
     """Of several rows of one trace in one session take the last; leave out those that say that the trace has gone."""
     rows, session = given.rows, given.session
     newest = _newest(session, count, rows["trace_hi"], rows["trace_lo"])
-    newest = newest.compress(rows["deleted"].take(newest) == 0)
+    newest = newest.compress(rows["deleted"][newest] == 0)
     order = newest.take(_by_start(session.take(newest), count, rows, newest))
     if len(order) > MOST_TRACES:
         order = _least(order, session, count)
@@ -180,11 +180,11 @@ def _by_start(session: Index, count: int, rows: Rows, mine: Index) -> Index:
     """Order of the rows `mine`, which are sorted by session already, by (session, start, trace id)."""
     if not len(mine):
         return mine
-    start = rows["start"].take(mine)
+    start = rows["start"][mine]
     first = where(changes(session))
     since = start - np.repeat(np.minimum.reduceat(start, first), lengths(first, len(start)))
     order, alike = ordered(session, count, spread(since))
     if len(alike):
-        exact = rows["trace_lo"].take(mine), rows["trace_hi"].take(mine), rows["spans"].take(mine) != 0, since
+        exact = rows["trace_lo"][mine], rows["trace_hi"][mine], rows["spans"][mine] != 0, since
         order, _ = ordered(session, count, spread(since), *exact)
     return order

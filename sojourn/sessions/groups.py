@@ -87,7 +87,7 @@ def _came_earlier(groups: Groups, rows: Rows, kept: Rows) -> tuple[Index, Index]
     same = (mine["sent_end"] == than["sent_end"]) & (mine["digest"] == than["digest"])
     earlier = where(same & (mine["arrival"] < than["arrival"]))
     earlier = earlier[::-1]  # so that of several the first wins
-    earlier = earlier.take(np.argsort(-mine["arrival"].take(earlier), kind="stable"))
+    earlier = earlier.take(np.argsort(-mine["arrival"][earlier], kind="stable"))
     return others.take(earlier), place.take(earlier)
 
 
@@ -135,7 +135,7 @@ def _least_only(member: Index, rows: Index, values: npt.NDArray[np.generic]) -> 
     first = np.flatnonzero(new)
     if len(first) == len(rows):
         return rows
-    mine = values.take(rows)
+    mine = values[rows]
     low = np.minimum.reduceat(mine, first)
     return rows.compress(mine == np.repeat(low, np.diff(np.append(first, len(rows)))))
 

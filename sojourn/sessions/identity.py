@@ -31,11 +31,11 @@ def identify(groups: Groups, facts: Rows, span: Mask, id_of: Callable[[U64], U64
     named = span & (facts["session"] != 0)
     rank = facts["id_class"] * np.uint8(2) + (facts["parent"] != 0)
     winner = least(groups, named, rank.astype(np.uint8), facts["start"], facts["span"])
-    session = np.where(winner >= 0, facts["session"].take(np.maximum(winner, 0)), 0)
+    session = np.where(winner >= 0, facts["session"][np.maximum(winner, 0)], 0)
     differ = np.flatnonzero(named & (facts["session"] != session.take(groups.member)))
     if not len(differ):
         return Identity(winner, np.empty(0, np.intp), np.empty(0, np.uint64))
-    pairs = np.unique(np.stack([groups.member.take(differ).astype(np.uint64), facts["session"].take(differ)]), axis=1)
+    pairs = np.unique(np.stack([groups.member.take(differ).astype(np.uint64), facts["session"][differ]]), axis=1)
     group, other = pairs[0].astype(np.intp), pairs[1]
     own = session.take(group)
     codes, index = np.unique(np.concatenate([own, other]), return_inverse=True)

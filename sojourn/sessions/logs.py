@@ -59,11 +59,11 @@ class Logs:
         known = self._known(said, home, np.concatenate([main, continued[1]]))
         bits = np.zeros(len(facts), np.uint8)
         asked = where(~record | call)
-        bits[asked] = bits_of(home.take(asked), facts["service"].take(asked), known)
+        bits[asked] = bits_of(home.take(asked), facts["service"][asked], known)
         quiet = ~record & ((home == 0) | ((bits & TELLING["calls"]) != 0))
         told = call.copy()
         generic = where(call & ((bits & TELLING["own"]) != 0))
-        told[generic] = np.isin(facts["name"].take(generic), self._own)
+        told[generic] = np.isin(facts["name"][generic], self._own)
         records = Records(record, told, self._named(tree, record), quiet & is_model(facts) & ((facts["flags"] & FLAGS["usage"]) != 0))
         silenced = _silenced(facts, ~record, quiet)
         calls = find_calls(tree.groups, silenced, tree.up, records)
@@ -87,13 +87,13 @@ class Logs:
 
     def _said(self, facts: Rows, rows: Index) -> Said:
         """What these records make known of their services; those that make nothing known are left out."""
-        own = np.isin(facts["name"].take(rows), self._own)
-        traceless = (facts["flags"].take(rows) & FLAGS["traceless"]) != 0
+        own = np.isin(facts["name"][rows], self._own)
+        traceless = (facts["flags"][rows] & FLAGS["traceless"]) != 0
         calls = np.where(own, TELLING["calls"] | TELLING["own"], np.where(traceless, TELLING["calls"], 0))
-        bits = np.where(facts["kind"].take(rows) == TOOL, TELLING["tools"], calls).astype(np.uint64)
+        bits = np.where(facts["kind"][rows] == TOOL, TELLING["tools"], calls).astype(np.uint64)
         some = bits != 0
         rows, bits = rows.compress(some), bits.compress(some)
-        return Said(rows, facts["service"].take(rows), bits)
+        return Said(rows, facts["service"][rows], bits)
 
     def _named(self, tree: Tree, record: Mask) -> Index:
         """The span that each record names."""
@@ -103,7 +103,7 @@ class Logs:
         rows = where(record & (tree.facts["parent"] != 0))
         if len(rows):
             facts = tree.facts
-            found = find(tree.groups, facts["span"], tree.groups.number.take(rows), facts["parent"].take(rows))
+            found = find(tree.groups, facts["span"], tree.groups.number.take(rows), facts["parent"][rows])
             out[rows] = np.where((found >= 0) & ~record.take(np.maximum(found, 0)), found, -1)
         return out
 
@@ -111,14 +111,14 @@ class Logs:
         """Rows that say that their session, of which `home` is the hash, continues another one. `told_by` is the row of each facet."""
         some = where(facets["what"] == FACETS["previous_id"])
         rows = told_by.take(some)
-        start = (facts["flags"].take(rows) & FLAGS["session_start"]) != 0
-        start &= (home.take(rows) != 0) & (facts["scope"].take(rows) != self._scope)
+        start = (facts["flags"][rows] & FLAGS["session_start"]) != 0
+        start &= (home.take(rows) != 0) & (facts["scope"][rows] != self._scope)
         rows, some = rows.compress(start), some.compress(start)
         if not len(rows):
             return rows, np.empty(0, np.uint64)
         names = look_up(self._texts, home.take(rows)).to_pylist()
         heads = [(name or "").rsplit("\0", 1) for name in names]
-        told = look_up(self._texts, facets["value"].take(some)).to_pylist()
+        told = look_up(self._texts, facets["value"][some]).to_pylist()
         others = ["" if not text or head[-1] == text else f"{head[0]}\0{text}" for head, text in zip(heads, told, strict=True)]
         session = hashes(self._texts, pa.array(others, pa.string()))
         named = session != 0
@@ -135,7 +135,7 @@ class Logs:
         rows = where(((facts["flags"] & FLAGS["prompt"]) != 0) & cells.live & ~cells.span)
         out = _noted("prompt", facts, rows)
         if len(rows):
-            out["at"], out["value"] = facts["start"].take(rows), facts["input"].take(rows)
+            out["at"], out["value"] = facts["start"][rows], facts["input"][rows]
             out["key"] = _time_before(cells, rows)
         return out, member.take(rows)
 
@@ -147,7 +147,7 @@ class Logs:
         theirs = facts["scope"] != self._scope
         ended = where(((facts["flags"] & FLAGS["session_end"]) != 0) & theirs & ~copied & is_record(facts))
         ends = _noted("end_mark", facts, ended)
-        ends["at"] = facts["end"].take(ended)
+        ends["at"] = facts["end"][ended]
         goes_on = _noted("continued_mark", facts, cells.continued)
         goes_on["at"] = self._begun(tree).take(cells.source.take(cells.continued))
         return [(ends, member.take(ended)), (goes_on, member.take(cells.continued)), self._previous(tree, cells), self._events(tree, cells)]
@@ -156,12 +156,12 @@ class Logs:
         """Which session each one says that it continues."""
         facets = where(tree.facets["what"] == FACETS["previous_id"])
         rows = tree.told_by.take(facets)
-        begins = (tree.facts["flags"].take(rows) & FLAGS["session_start"]) != 0
-        begins &= (tree.facts["scope"].take(rows) != self._scope) & (cells.place.take(rows) >= 0)
+        begins = (tree.facts["flags"][rows] & FLAGS["session_start"]) != 0
+        begins &= (tree.facts["scope"][rows] != self._scope) & (cells.place.take(rows) >= 0)
         rows, facets = rows.compress(begins), facets.compress(begins)
         out = _noted("previous_id", tree.facts, rows)
         if len(rows):
-            out["at"], out["value"] = self._begun(tree).take(rows), tree.facets["value"].take(facets)
+            out["at"], out["value"] = self._begun(tree).take(rows), tree.facets["value"][facets]
         return out, cells.groups.member.take(cells.place.take(rows))
 
     def _begun(self, tree: Tree) -> I64:
@@ -171,7 +171,7 @@ class Logs:
         if len(facets):
             rows = tree.told_by.take(facets)
             out[rows] = NEVER
-            np.minimum.at(out, rows, self._times(tree.facets["value"].take(facets)))
+            np.minimum.at(out, rows, self._times(tree.facets["value"][facets]))
         return out
 
     def _times(self, codes: U64) -> I64:
@@ -183,7 +183,7 @@ class Logs:
         place = cells.place.take(tree.told_by.take(facets))
         facets, place = facets.compress(place >= 0), place.compress(place >= 0)
         out = _noted("end_mark", cells.facts, place)
-        out["at"] = self._times(tree.facets["value"].take(facets))
+        out["at"] = self._times(tree.facets["value"][facets])
         return out, cells.groups.member.take(place)
 
 
@@ -201,7 +201,7 @@ def _time_before(cells: Cells, rows: Index) -> I64:
 def _times_before(cells: Cells, mine: Mask) -> I64:
     """The same for every row that is a record of these cells."""
     rows = where(cells.live & ~cells.span & mine.take(cells.groups.member))
-    start, member = cells.facts["start"].take(rows), cells.groups.member.take(rows)
+    start, member = cells.facts["start"][rows], cells.groups.member.take(rows)
     by, _ = ordered(member, cells.groups.count, spread(start - start.min()), start)
     start, member = start.take(by), member.take(by)
     first = np.maximum.accumulate(np.where(changes(member, start), np.arange(len(rows)), 0))  # of those with one time
@@ -233,7 +233,7 @@ def _listed(what: str, cell: Index, service: U64, bits: U64) -> tuple[Rows, Inde
 
 def _noted(what: str, facts: Rows, rows: Index) -> Rows:
     out = np.zeros(len(rows), TRACE_FACET)
-    out["what"], out["span"] = FACETS[what], facts["span"].take(rows)
+    out["what"], out["span"] = FACETS[what], facts["span"][rows]
     return out
 
 

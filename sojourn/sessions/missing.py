@@ -55,11 +55,11 @@ def _parts(rows: Rows, top: Index, facets: Rows, told_by: Index, rule: Missing, 
     names = hashes(texts, pa.array(rule.gap_attributes, pa.string()))
     for attribute, name in zip(rule.gap_attributes, names, strict=True):
         values = rows[FIELDS[attribute]].copy() if attribute in FIELDS else np.zeros(len(rows), np.uint64)
-        mine = told.compress(facets["key"].take(told) == name)
+        mine = told.compress(facets["key"][told] == name)
         by = np.argsort(top)
         place = np.minimum(np.searchsorted(top.take(by), told_by.take(mine)), len(top) - 1)
         hit = top.take(by).take(place) == told_by.take(mine)
-        values[by.take(place.compress(hit))] = facets["value"].take(mine.compress(hit))
+        values[by.take(place.compress(hit))] = facets["value"][mine.compress(hit)]
         yield [text or "" for text in _lookup(texts, values)]
 
 

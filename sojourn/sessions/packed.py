@@ -11,7 +11,8 @@ import pyarrow as pa
 from sojourn import schema
 
 Rows = npt.NDArray[np.void]
-"""A structured array of one of the dtypes below."""
+"""A structured array of one of the dtypes below. Of one field index the rows that are wanted, `rows["start"][some]`: `take` copies the
+whole field first, which takes longer however many they are."""
 U64 = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]

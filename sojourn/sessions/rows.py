@@ -145,7 +145,7 @@ def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dic
     def said(which: npt.NDArray[np.intp], field: str) -> pa.Array:
         if not len(which):
             return _NO_TEXTS
-        array = look_up(texts, facets[field].take(which))
+        array = look_up(texts, facets[field][which])
         if array.null_count:
             bad[owner.take(which)[np.asarray(array.is_null())]] = True
             array = array.fill_null("")
@@ -163,7 +163,7 @@ def _lists(facets: Rows, counts: npt.NDArray[np.int64], texts: Any) -> tuple[dic
         columns.update({f"{name}.{part}": pa.ListArray.from_arrays(ends, values) for part, values in parts.items()})
 
     def number(which: npt.NDArray[np.intp], field: str, type: Any = None) -> pa.Array:
-        values = facets[field].take(which)
+        values = facets[field][which]
         return numbers(values if type is None else values.astype(type))
 
     which = told("metadata")

@@ -102,7 +102,7 @@ def _turns(out: Summary, rows: Rows, member: Index, kinds: Kinds, duration: npt.
         member = member.take(turn)
     turns, begin = _counted(member, groups)
     out.first_turn, out.last_turn = _of_some(turn, begin, turns, -1), _of_some(turn, begin + turns - 1, turns, -1)
-    out.error = np.bincount(member, rows["status"].take(turn), minlength=groups) > 0
+    out.error = np.bincount(member, rows["status"][turn], minlength=groups) > 0
     length = duration.take(turn)
     if kinds.prompts is not None:
         member, length = np.concatenate([member, kinds.prompts.place]), np.concatenate([length, kinds.prompts.length])
@@ -139,7 +139,7 @@ def _edges(out: Summary, rows: Rows, member: Index, kinds: Kinds) -> None:
     mine = kinds.prompted.take(member)
     calls = where(mine & (rows["last_call_at"] != 0))
     groups, at = greatest(member.take(calls), calls, *(rows[name] for name in ("last_call_at", "trace_hi", "trace_lo", "last_call_span")))
-    out.last_answer[groups] = rows["last_call_output"].take(at)
+    out.last_answer[groups] = rows["last_call_output"][at]
     failed = mine & (rows["status"] != 0) & (rows["spans"] != 0)
     out.error[member.compress(failed)] = True
 
@@ -152,8 +152,8 @@ def _texts(out: Summary, rows: Rows, first: Index, member: Index, traces: Mask |
         some = where(traces)
         new = changes(member.take(some))
         earliest, groups = some.compress(new), member.take(some).compress(new)
-    prompt = rows["prompt_name"].take(earliest)
-    out.name[groups] = np.where(prompt != 0, prompt, rows["name"].take(earliest))
+    prompt = rows["prompt_name"][earliest]
+    out.name[groups] = np.where(prompt != 0, prompt, rows["name"][earliest])
     out.name_source = np.full(len(first), DERIVED, np.uint8)
     out.user = np.zeros(len(first), np.uint64)
     named, told = _latest(rows, member, "session_name", traces)

@@ -109,16 +109,15 @@ def untrue(facets: Rows, row: Index, session: U64, telling: Telling) -> tuple[di
         return {}, np.empty(0, np.intp)
     first = changes(session)
     number = first.cumsum() - 1
-    owner, service, bits = united(number.take(row.take(told)), facets["value"].take(told), facets["key"].take(told))
+    owner, service, bits = united(number.take(row.take(told)), facets["value"][told], facets["key"][told])
     truth = np.zeros(int(number[-1]) + 1, np.uint64)
     np.add.at(truth, owner, scramble(service, bits))
     said = np.zeros(len(session), np.uint64)
-    np.add.at(said, row.take(muted), scramble(facets["value"].take(muted), facets["key"].take(muted)))
+    np.add.at(said, row.take(muted), scramble(facets["value"][muted], facets["key"][muted]))
     wrong = where(said != truth.take(number))
     keys = session.compress(first)
-    concerned = np.unique(np.concatenate([owner, number.take(row.take(muted))]))
-    known = telling.among(keys.take(concerned))
-    news = {int(key) for key in keys.take(number.take(wrong))} | (set(keys.take(np.unique(owner)).tolist()) - known)
+    tellers = keys.take(owner.compress(changes(owner)))
+    news = set(keys.take(number.take(wrong)).tolist()) | (set(tellers.tolist()) - telling.among(tellers))
     learned: dict[int, dict[int, int]] = {key: {} for key in news}
     for key, name, what in zip(keys.take(owner).tolist(), service.tolist(), bits.tolist(), strict=True):
         if key in learned:

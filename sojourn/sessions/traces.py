@@ -100,7 +100,7 @@ def fold(facts: Rows, facets: Rows, world: World, bits: int = 40) -> Folded:
     groups, kept, up, cut = arrange(facts, bits, record if record.any() else None)
     span = ~is_record(kept)
     identity, top = identify(groups, kept, span, world.ids), top_most(groups, kept, span, up)
-    main = np.where(identity.winner >= 0, kept["session"].take(np.maximum(identity.winner, 0)), np.uint64(0))
+    main = np.where(identity.winner >= 0, kept["session"][np.maximum(identity.winner, 0)], np.uint64(0))
     facets, told_by = _facets_of_kept(groups, kept, facets)
     world.name_missing(main, groups, kept, top, facets, told_by)
     if world.involves_records(main, kept):
@@ -159,8 +159,8 @@ def _sum_up(shared: Shared, top: Index) -> Rows:
     tool = (facts["kind"] == TOOL_KIND) & cells.live & ~shared.muted_tools
     out["tool_calls"] = np.add.reduceat(tool, first, dtype=np.uint32)
     out["status"] = error.take(some)
-    out["turn"] = (flags.take(some) & FLAGS["input"]) != 0
-    out["name"] = facts["name"].take(some)
+    out["turn"] = (flags[some] & FLAGS["input"]) != 0
+    out["name"] = facts["name"][some]
     if cells.span.all():
         _of_spans(cells, error, out)
     else:
@@ -216,7 +216,7 @@ def _sum_calls(groups: Groups, facts: Rows, calls: Calls, out: Rows) -> None:
     spent = (used["input_tokens"] | used["output_tokens"]) != 0
     unpriced = member.compress(~priced & spent)
     out["flags"][unpriced] |= np.uint32(FLAGS["unpriced"])
-    kinds = np.concatenate([used["kind"], facts["kind"].take(calls.refused)])
+    kinds = np.concatenate([used["kind"], facts["kind"][calls.refused]])
     every = np.concatenate([member, groups.member.take(calls.refused)])
     out["llm_calls"] = np.bincount(every.compress(kinds == LLM), minlength=groups.count)
     out["embedding_calls"] = np.bincount(every.compress((kinds == EMBEDDING) | (kinds == RERANK)), minlength=groups.count)
@@ -236,13 +236,13 @@ def _texts(cells: Cells, calls: Calls, facets: Rows, told_by: Index, out: Rows) 
     latest = greatest(groups, (facts["user"] != 0) & cells.live, facts["start"], facts["span"])
     some = latest >= 0
     for name, column in (("user", "user"), ("user_at", "start"), ("user_span", "span")):
-        out[name] = np.where(some, facts[column].take(np.maximum(latest, 0)), 0)
+        out[name] = np.where(some, facts[column][np.maximum(latest, 0)], 0)
     named = np.flatnonzero(facets["what"] == FACETS["session_name"])
     if len(named):
         rows, values = _one_facet(groups, facts, facets, told_by, named, latest=True)
         member = groups.member.take(rows)
         out["session_name"][member] = values
-        out["session_name_at"][member], out["session_name_span"][member] = facts["start"].take(rows), facts["span"].take(rows)
+        out["session_name_at"][member], out["session_name_span"][member] = facts["start"][rows], facts["span"][rows]
     prompts = np.flatnonzero(facets["what"] == FACETS["prompt_name"])
     if len(prompts):
         rows, values = _one_facet(groups, facts, facets, told_by, prompts, latest=False)
@@ -252,7 +252,7 @@ def _texts(cells: Cells, calls: Calls, facets: Rows, told_by: Index, out: Rows) 
 def _one_facet(groups: Groups, facts: Rows, facets: Rows, told_by: Index, which: Index, latest: bool) -> tuple[Index, U64]:
     """Of one kind of facet, the latest or the earliest of each trace: the rows that told it, and the values."""
     value = np.zeros(len(facts), np.uint64)
-    value[told_by.take(which)] = facets["value"].take(which)
+    value[told_by.take(which)] = facets["value"][which]
     if latest:
         rows = greatest(groups, value != 0, facts["start"], facts["span"])
     else:
@@ -265,18 +265,18 @@ def _previews(cells: Cells, calls: Calls, top: Index, out: Rows) -> tuple[U64, U
     """Input and output of each trace: those of its top-most span, else of its first and its last call; and into `out` the last call."""
     groups, facts = cells.groups, cells.facts
     some = np.maximum(top, 0)
-    given, made = facts["input"].take(some), facts["output"].take(some)
+    given, made = facts["input"][some], facts["output"][some]
     if len(calls.counted):
         mask: Mask = np.zeros(len(facts), bool)
         mask[calls.counted] = True
         last = greatest(groups, mask, facts["start"], facts["span"])
         there, at = last >= 0, np.maximum(last, 0)
         for name, column in (("last_call_at", "start"), ("last_call_span", "span"), ("last_call_output", "output")):
-            out[name] = np.where(there, facts[column].take(at), 0)
+            out[name] = np.where(there, facts[column][at], 0)
         if facts["input"].any() or facts["output"].any():
             first = least(groups, mask, np.zeros(len(facts), np.uint8), facts["start"], facts["span"])
-            given = np.where((given == 0) & (first >= 0), facts["input"].take(np.maximum(first, 0)), given)
-            made = np.where((made == 0) & there, facts["output"].take(at), made)
+            given = np.where((given == 0) & (first >= 0), facts["input"][np.maximum(first, 0)], given)
+            made = np.where((made == 0) & there, facts["output"][at], made)
     if not cells.span.all():
         given, made = np.where(out["spans"] > 0, given, 0), np.where(out["spans"] > 0, made, 0)
     return given.astype(np.uint64, copy=False), made.astype(np.uint64, copy=False)
@@ -287,7 +287,7 @@ def _facets_of_kept(groups: Groups, facts: Rows, facets: Rows) -> tuple[Rows, In
     if not len(facets):
         return facets, np.empty(0, np.intp)
     rows = find(groups, facts["span"], facets["trace"], facets["span"])
-    alive = (rows >= 0) & (facts["digest"].take(np.maximum(rows, 0)) == facets["digest"])
+    alive = (rows >= 0) & (facts["digest"][np.maximum(rows, 0)] == facets["digest"])
     facets, rows = facets[alive], rows.compress(alive)
     by = np.lexsort((facets["value"], facets["key"], facets["what"], rows))
     facets, rows = facets[by], rows.take(by)
@@ -317,7 +317,7 @@ def _trace_facets(
     add("model", called, calls.used["model"])
     add("provider", called, calls.used["provider"])
     tool = np.flatnonzero((facts["kind"] == TOOL_KIND) & cells.live)
-    add("tool", groups.member.take(tool), facts["tool"].take(tool))
+    add("tool", groups.member.take(tool), facts["tool"][tool])
     add("other_id", other_cell, other)
     if len(facets):
         tag = facets["what"] == FACETS["tag"]
@@ -348,12 +348,12 @@ def _metadata(groups: Groups, facts: Rows, facets: Rows, told_by: Index) -> tupl
     """Per trace and key the latest value by (start, span)."""
     which = np.flatnonzero(facets["what"] == FACETS["metadata"])
     rows = told_by.take(which)
-    key, member = facets["key"].take(which), groups.member.take(rows)
-    at, span = facts["start"].take(rows), facts["span"].take(rows)
-    by = np.lexsort((facets["value"].take(which), span, at, key, member))
+    key, member = facets["key"][which], groups.member.take(rows)
+    at, span = facts["start"][rows], facts["span"][rows]
+    by = np.lexsort((facets["value"][which], span, at, key, member))
     which, key, member, at, span = (each.take(by) for each in (which, key, member, at, span))
     last = np.append((member[1:] != member[:-1]) | (key[1:] != key[:-1]), True)[: len(which)]
     out = np.zeros(int(last.sum()), TRACE_FACET)
-    out["what"], out["key"], out["value"] = FACETS["metadata"], key.compress(last), facets["value"].take(which.compress(last))
+    out["what"], out["key"], out["value"] = FACETS["metadata"], key.compress(last), facets["value"][which.compress(last)]
     out["at"], out["span"] = at.compress(last), span.compress(last)
     return out, member.compress(last)

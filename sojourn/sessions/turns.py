@@ -68,8 +68,8 @@ def prompts_of(gathered: Gathered, session: Index, segments: Segments) -> tuple[
     if not len(some):
         return None, None
     of = session.take(gathered.facet_row.take(some))
-    some = some.take(np.lexsort([facets["span"].take(some), facets["at"].take(some), of]))
-    row, time = gathered.facet_row.take(some), facets["at"].take(some)
+    some = some.take(np.lexsort([facets["span"][some], facets["at"][some], of]))
+    row, time = gathered.facet_row.take(some), facets["at"][some]
     of = session.take(row)
     prompted = np.zeros(int(session[-1]) + 1, bool)
     prompted[of] = True
@@ -78,16 +78,16 @@ def prompts_of(gathered: Gathered, session: Index, segments: Segments) -> tuple[
     until[same] = time.take(same + 1)
     segment = np.searchsorted(segments.first, np.arange(len(session)), side="right") - 1
     length = _last_end(gathered, segment, prompted.take(session), some, segment.take(row), until) - time
-    return Prompts(segment.take(row), np.maximum(length, 0), facets["value"].take(some)), prompted
+    return Prompts(segment.take(row), np.maximum(length, 0), facets["value"][some]), prompted
 
 
 def _last_end(gathered: Gathered, segment: Index, rows: Mask, prompts: Index, of: Index, until: I64) -> I64:
     """The last end in each segment `of` before `until`, at least 0. `rows` are those of sessions with prompts."""
-    before = gathered.facets["key"].take(prompts).astype(np.int64)  # the last record of the row before its prompt
+    before = gathered.facets["key"][prompts].astype(np.int64)  # the last record of the row before its prompt
     own = where(before)
     mine = where(rows)
     place = np.concatenate([segment.take(mine), segment.take(gathered.facet_row.take(prompts.take(own)))])
-    end = np.concatenate([gathered.rows["end"].take(mine), before.take(own)])
+    end = np.concatenate([gathered.rows["end"][mine], before.take(own)])
     order = np.lexsort([end, place])
     place, end = place.take(order), end.take(order)
     at = preceding(place, end, of, until) - 1

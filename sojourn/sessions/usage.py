@@ -91,13 +91,15 @@ def find_calls(groups: Groups, facts: Rows, up: Index, records: Records | None =
 def _complete_spans(groups: Groups, facts: Rows, silent: Mask, records: Records) -> Mask:
     """Model spans that say nothing of usage have all figures of the first record that tells them, as if they had said so themselves."""
     done = np.zeros(len(facts), bool)
+    if not silent.any():
+        return done
     told, named = np.flatnonzero(records.told), np.zeros(len(facts), bool)
     named[records.names.take(told)[records.names.take(told) >= 0]] = True
     spans = np.flatnonzero(silent & (named | (facts["response"] != 0))) if len(told) else told
     if not len(spans):
         return done
     tellers: dict[tuple[str, int, int], int] = {}
-    for row in told[np.lexsort((facts["span"].take(told), facts["start"].take(told)))].tolist():
+    for row in told[np.lexsort((facts["span"][told], facts["start"][told]))].tolist():
         group = int(groups.member[row])
         tellers.setdefault(("response", group, int(facts["response"][row])), row)
         tellers.setdefault(("span", group, int(records.names[row])), row)
@@ -161,12 +163,12 @@ def _same_call(
         naming = np.flatnonzero(records.told & (records.names >= 0))
         named = records.names.take(naming)
         edges += zip(naming.compress(model.take(named)).tolist(), named.compress(model.take(named)).tolist(), strict=True)
-    for run in _runs(rows, groups.number.take(rows), facts["response"].take(rows)):
+    for run in _runs(rows, groups.number.take(rows), facts["response"][rows]):
         edges += [(run[0], other) for other in run[1:]]
     edges += _over_one_leaf(facts, np.flatnonzero(model & (tip >= 0)), tip)
     rows = np.flatnonzero(telling)
-    spent = rows.compress((facts["input_tokens"].take(rows) | facts["output_tokens"].take(rows)) != 0)
-    pair = facts["input_tokens"].take(spent).astype(np.uint64) << np.uint64(32) | facts["output_tokens"].take(spent)
+    spent = rows.compress((facts["input_tokens"][rows] | facts["output_tokens"][rows]) != 0)
+    pair = facts["input_tokens"][spent].astype(np.uint64) << np.uint64(32) | facts["output_tokens"][spent]
     limited: list[int] = []
     for run in _runs(spent, groups.number.take(spent), pair):
         if len(run) > PAIRS_LIMIT:
@@ -198,9 +200,9 @@ def _runs(rows: Index, number: np.ndarray, value: np.ndarray) -> Iterator[list[i
 def _over_one_leaf(facts: Rows, outer: Index, tip: Index) -> list[tuple[int, int]]:
     """Model spans above exactly one leaf that tell the leaf's tokens, unless both have response ids that differ."""
     inner = tip.take(outer)
-    same = facts["input_tokens"].take(outer) == facts["input_tokens"].take(inner)
-    same &= facts["output_tokens"].take(outer) == facts["output_tokens"].take(inner)
-    mine, its = facts["response"].take(outer), facts["response"].take(inner)
+    same = facts["input_tokens"][outer] == facts["input_tokens"][inner]
+    same &= facts["output_tokens"][outer] == facts["output_tokens"][inner]
+    mine, its = facts["response"][outer], facts["response"][inner]
     same &= (mine == 0) | (its == 0) | (mine == its)
     return list(zip(outer.compress(same).tolist(), inner.compress(same).tolist(), strict=True))
 

@@ -55,12 +55,27 @@ fn dictionary(out: &mut Vec<u8>, array: &dyn AnyDictionaryArray) -> Option<()> {
         ends.push(entries.len());
     }
     entries.resize(entries.len() + CHUNK, 0); // so that every entry can be copied as a whole chunk
+    if ends.len() == 2 {
+        repeated(out, &entries[..ends[1]], array.len());
+        return Some(());
+    }
     let mut bytes = 0;
     keys::each(array, |key| bytes += ends[key + 1] - ends[key]);
     let mut room = Room::new(out, bytes);
     keys::each(array, |key| room.copy(&entries, ends[key], ends[key + 1] - ends[key]));
     room.close();
     Some(())
+}
+
+/// One entry for every row: what many columns are made of, mostly of empty texts.
+fn repeated(out: &mut Vec<u8>, entry: &[u8], rows: usize) {
+    match entry {
+        [byte] => out.resize(out.len() + rows, *byte),
+        _ => {
+            out.reserve(entry.len() * rows);
+            (0..rows).for_each(|_| out.extend_from_slice(entry));
+        }
+    }
 }
 
 /// Copies of a constant size are two instructions where a call of memcpy is fifty; most texts are that short.
