@@ -249,7 +249,7 @@ def marked_worlds(draw: st.DrawFn) -> list[Anything]:
 
 
 def one_copy(trace: int, span_id: int, parent: int, seed: int) -> Sent:
-    """A span that names one of two sessions, or none, and may say when one ends or continues the other: another copy of it says otherwise."""
+    """A span that names one of two sessions, or none, and may say when one ends or continues the other: its copies differ."""
     random = Random(seed)
     sent = worlds.without_ids(worlds.one_span(trace, span_id, parent, seed))
     session = random.choice(("s0", "s1", None, None))
