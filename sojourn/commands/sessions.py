@@ -59,6 +59,7 @@ def _configure_filters(commands: Any, name: str, purpose: str) -> argparse.Argum
     parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
     for option, meaning in _FILTERS.items():
         parser.add_argument(f"--{option.replace('_', '-')}", dest=option, help=meaning)
+    parser.add_argument("--session-id", action="append", default=[], metavar="ID", help="exactly this session; may be given again")
     parser.add_argument("--meta", action="append", default=[], metavar="KEY=VALUE", help="metadata; may be given again")
     return parser
 
@@ -112,6 +113,7 @@ def _agreed(identity: str) -> bool:
 def _asked(args: argparse.Namespace) -> list[tuple[str, str]]:
     """The filters as parameters of the API."""
     pairs = [(name, value) for name in _FILTERS if (value := getattr(args, name)) is not None]
+    pairs += [("session_id", identity) for identity in args.session_id]
     return pairs + [(f"meta.{key}", value) for key, value in map(_pair, args.meta)]
 
 

@@ -53,7 +53,7 @@ def sessions(reading: Reading, pairs: Pairs, now: int) -> Answer:
 
 def latest(reading: Reading, key: Mapping[str, str] | None = None) -> int:
     """The version up to which a list, or the session of this key, that is read from now on knows everything; see `/live`."""
-    found = reading.rows("latest", {"session"} if key else set(), **(key or {"tenant": reading.tenant}))
+    found = reading.rows("latest", {"session" if key else "list"}, **(key or {"tenant": reading.tenant}))
     return int(found[0]["latest"]) if found else 0
 
 

@@ -63,7 +63,7 @@ class Live:
                 self._watches.pop(key, None)
 
     async def _version(self, bound: dict[str, str]) -> int:
-        given = {"session"} if "session" in bound else set()
+        given = {"session" if "session" in bound else "list"}
         rows = await asyncio.get_running_loop().run_in_executor(self._workers, lambda: self._reading.rows("latest", given, **bound))
         return int(rows[0]["latest"]) if rows else 0
 

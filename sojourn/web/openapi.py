@@ -86,6 +86,7 @@ def _version() -> str:
 def _paths() -> Json:
     listing = (
         "search",
+        "session_id",
         "project",
         "user",
         "state",

@@ -130,22 +130,39 @@ def only_project(pairs: Sequence[tuple[str, str]]) -> str:
     return _single(pairs, ("project",)).get("project", "")
 
 
+_MOST_IDS: Final = 100
 SESSIONS: Final = (
-    *("search", "project", "user", "state", "status", "service", "model", "tag", "meta"),
+    *("search", "session_id", "project", "user", "state", "status", "service", "model", "tag", "meta"),
     *("since", "until", "min_cost", "min_tokens", "min_wall", "sort", "limit", "after"),
 )
 
 
 def sessions(pairs: Sequence[tuple[str, str]], now: int) -> Question:
     """The parameters of the list of sessions (name, value as sent), for `sessions.sql`."""
-    given = _single(pairs, SESSIONS)
+    given = _single(_others(pairs), SESSIONS)
     question = Question(limit=whole("limit", given.get("limit", "50"), MAX_LIMIT, 1))
     question.bound["limit"] = question.limit + 1
+    _ids(question, pairs)
     _texts(question, given)
     _metadata(question, pairs)
     _amounts(question, given, now)
     _order(question, given)
     return question
+
+
+def _others(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Without the ids of sessions, of which a list may be asked for several."""
+    return [pair for pair in pairs if pair[0] != "session_id"]
+
+
+def _ids(question: Question, pairs: Sequence[tuple[str, str]]) -> None:
+    wanted = list(dict.fromkeys(value for name, value in pairs if name == "session_id" and value))
+    if len(wanted) > _MOST_IDS:
+        raise BadParameter(f"session_id: more than {_MOST_IDS} are named: ask for the others apart")
+    if any(len(one) > _MAX_TEXT for one in wanted):
+        raise BadParameter(f"session_id: is longer than {_MAX_TEXT} characters")
+    if wanted:
+        question.ask("sessions", sessions=wanted)
 
 
 def _texts(question: Question, given: Mapping[str, str]) -> None:
@@ -237,8 +254,9 @@ _DAY: Final = 86_400_000_000_000
 
 def over_time(pairs: Sequence[tuple[str, str]], now: int) -> Question:
     """The parameters of what came in over time, for `over_time.sql`: `since` and `until` in whole buckets."""
-    given = _single(pairs, _OVER_TIME)
+    given = _single(_others(pairs), _OVER_TIME)
     question = Question()
+    _ids(question, pairs)
     _texts(question, given)
     _metadata(question, pairs)
     _amounts(question, {name: value for name, value in given.items() if name not in ("since", "until")}, now)

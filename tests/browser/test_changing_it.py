@@ -182,3 +182,32 @@ def test_who_looks_is_told(visit: Visit, told: Told, collector: Collector, home:
     told("watched", "09:15")
     window.locator("#head .state-active").wait_for()
     assert window.locator(".turn").count() == 1
+
+
+def test_a_list_follows_what_others_do_to_its_rows(visit: Visit, told: Told, collector: Collector, home: str) -> None:
+    """A row stays where it is: it tells that its session has ended, also where the list asks for others, and that one is gone; and what
+    begins anew under its id.
+    """
+    for name in ("mine 1", "mine 2", "mine 3"):
+        told(name)
+    window = visit("/sessions?state=active&search=mine&sort=start")
+    window.wait_for_selector("#live.on")
+    shown = listed(window)
+    assert shown == ["mine%201", "mine%202", "mine%203"]
+    places = [row.bounding_box() for row in window.locator("tr[data-key]").all()]
+    first, second, third = (window.locator(f"tr[data-key='/sessions/{key}']") for key in shown)
+    second.locator(".main").focus()
+    httpx.delete(home + "/sessions/mine%201", timeout=60).raise_for_status()
+    first.locator(".of-state", has_text="gone").wait_for()
+    httpx.post(home + "/sessions/mine%203/end", timeout=60).raise_for_status()
+    third.locator(".state-ended").wait_for()
+    httpx.delete(home + "/sessions/mine%202", timeout=60).raise_for_status()
+    second.locator(".of-state", has_text="gone").wait_for()
+    assert focused(window) == "chat"
+    assert listed(window) == shown
+    assert [row.bounding_box() for row in window.locator("tr[data-key]").all()] == places
+    assert window.locator("tr.gone").count() == 2
+    collector.set("09:30")
+    told("mine 1", "09:25")
+    first.locator(".state-active").wait_for()
+    assert window.locator("tr.gone").count() == 1

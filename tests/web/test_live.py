@@ -58,6 +58,18 @@ def test_a_page_of_a_session_looks_again_only_if_something_came(store: Store, we
         assert next(news) == 0
 
 
+def test_a_deletion_is_a_change_of_the_list(store: Store, web: httpx.Client) -> None:
+    """Also that of the latest session, and of others, and what is left behind them."""
+    store.sessions({"session_id": "s", "Version": 4}, {"session_id": "t", "Version": 9})
+    with web.stream("GET", "/live", params={"known": "9"}) as answer:
+        news = changes(answer)
+        for session, version in (("t", 10), ("s", 12)):
+            store.database.command(f"DELETE FROM {store.database.name}.session_rows WHERE SessionId = '{session}'")
+            mark = {"SessionId": session, "Mark": "delete", "Time": "2026-01-01 00:00:00", "Version": version}
+            store.insert("session_marks", mark)
+            assert next(news) == version
+
+
 def test_changes_of_one_session(store: Store, web: httpx.Client) -> None:
     """Others do not disturb; the project is part of the name."""
     store.sessions({"session_id": "s", "Project": "p"}, {"session_id": "s", "Version": 8}, {"session_id": "t", "Version": 9})

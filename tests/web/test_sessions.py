@@ -62,6 +62,8 @@ def shop(chdb_path: Path) -> Iterator[httpx.Client]:
         ({"search": "gold"}, ["s-4", "s-2"]),
         ({"search": "s-"}, ["s-4", "s-3", "s-2", "s-1"]),
         ({"search": "%"}, []),
+        ({"session_id": "s-2"}, ["s-2"]),
+        ({"session_id": "s-"}, []),
         ({"project": "shop"}, ["s-3"]),
         ({"user": "ann"}, ["s-1"]),
         ({"user": "an"}, []),
@@ -92,6 +94,22 @@ def shop(chdb_path: Path) -> Iterator[httpx.Client]:
 def test_filters_and_order(shop: httpx.Client, parameters: dict[str, object], expected: list[str]) -> None:
     """Every filter keeps what it says, sessions are chosen by overlap with the time asked for, and unknown costs stand last."""
     assert ids(shop, **parameters) == expected
+
+
+def test_several_ids(shop: httpx.Client) -> None:
+    """Of whatever project; other conditions hold beside them, and it is said how many are too many."""
+    three = [("session_id", name) for name in ("s-1", "s-3", "s-3", "nobody", "s-4")]
+    asked = [("sort", "start"), *three]
+    assert [row["session_id"] for row in shop.get("/sessions.json", params=asked).json()["sessions"]] == ["s-1", "s-3", "s-4"]
+    first = shop.get("/sessions.json", params=[*asked, ("limit", "2")]).json()
+    rest = shop.get("/sessions.json", params=[*asked, ("after", first["next"])]).json()
+    assert [row["session_id"] for part in (first, rest) for row in part["sessions"]] == ["s-1", "s-3", "s-4"]
+    assert [row["session_id"] for row in shop.get("/sessions.json", params=[*asked, ("project", "shop")]).json()["sessions"]] == ["s-3"]
+    refused = shop.get("/sessions.json", params=[("session_id", f"s{number}") for number in range(101)])
+    assert (refused.status_code, refused.json()["error"]) == (400, "session_id: more than 100 are named: ask for the others apart")
+    page = shop.get("/sessions", params=three).text
+    assert page.count("<tr data-key") == 3
+    assert page.count("Remove the filter session: s-3") == 1
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 -- Which sessions are asked for: conditions on session_rows, for statements that say `-- include session_filters`. `holds` keeps whatever
 -- `meta` does, and a little more, for a third of the time.
     AND position(Search, lowerUTF8({search:String})) > 0 -- if search
+    AND SessionId IN {sessions:Array(String)} -- if sessions
     AND Project = {project:String} -- if project
     AND UserId = {user:String} -- if user
     AND State = {state:String} -- if state

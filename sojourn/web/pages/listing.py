@@ -10,8 +10,13 @@ from sojourn.web.answers import Answer, Pairs
 from sojourn.web.pages.frame import again, render, session_address, without
 
 _NO_CHIP: Final = {"search", "sort", "limit", "after"}
+_UNSAID: Final = {"search", "session_id", "limit"}
+"""What the form of the filters has no field for."""
 _RANGES: Final = (("", "Any time"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"))
-_CHIPS: Final = {"min_cost": "cost from $", "min_tokens": "tokens from ", "min_wall": "lasting ", "since": "since ", "until": "until "}
+_CHIPS: Final = {
+    **{"session_id": "session: ", "min_cost": "cost from $", "min_tokens": "tokens from ", "min_wall": "lasting "},
+    **{"since": "since ", "until": "until "},
+}
 _COLUMNS: Final = (
     ("end", "Last activity"),
     ("wall_ns", "Duration"),
@@ -49,7 +54,7 @@ def sessions(
         filtered=filtered,
         chips=[(words, without(pairs, pair)) for words, pair in chips(pairs)],
         kept=[(name, value) for name, value in pairs if value and name not in ("search", "after")],
-        apart=[(name, value) for name, value in pairs if value and (name.startswith("meta.") or name in ("search", "limit"))],
+        apart=[(name, value) for name, value in pairs if value and (name.startswith("meta.") or name in _UNSAID)],
         states=_choices(pairs, "state", [("", "All"), *((state, state.capitalize()) for state in parameters.STATES)]),
         ranges=_choices(pairs, "since", _RANGES),
         statuses=parameters.STATUSES,
@@ -70,7 +75,7 @@ def sessions(
 
 def chips(pairs: Pairs) -> Iterator[tuple[str, tuple[str, str]]]:
     """What the chip of each filter says, and the parameter it stands for."""
-    for name, value in pairs:
+    for name, value in dict.fromkeys(pairs):
         if value and name not in _NO_CHIP:
             yield _CHIPS[name] + value if name in _CHIPS else f"{name.removeprefix('meta.')}: {value}", (name, value)
 

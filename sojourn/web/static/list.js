@@ -1,5 +1,5 @@
-// The list: search while typing, and news that never move what is being read. A row that is shown is brought up to date where it stands;
-// what else is new is told by a button, and shown when it is asked for.
+// The list: search while typing, and news that never move what is being read. A row that is shown is brought up to date where it stands,
+// also if it does not fit any more or is gone; what else is new is told by a button, and shown when it is asked for.
 import { adopt, fetchPage, say, tellTimes } from "./page.js";
 
 const form = document.getElementById("search");
@@ -51,31 +51,64 @@ document.addEventListener("submit", (event) => {
   for (const empty of event.target.querySelectorAll(".pop input, .pop select")) empty.disabled = empty.value === "";
 });
 
+const rowsOf = (page) => new Map([...page.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
+
+function update(row, next) {
+  if (next.dataset.revision === row.dataset.revision) return;
+  row.dataset.revision = next.dataset.revision;
+  const cells = [...next.cells];
+  tellTimes(next);
+  [...row.cells].forEach((cell, place) => {
+    if (cell.innerHTML === cells[place].innerHTML) return;
+    if (cell.contains(document.activeElement)) cell.querySelector(".main").textContent = cells[place].querySelector(".main").textContent;
+    else cell.replaceWith(document.adoptNode(cells[place]));
+  });
+  row.classList.remove("gone", "fresh");
+  void row.offsetWidth; // the animation begins again
+  row.classList.add("fresh");
+}
+
+function gone(row) {
+  if (row.classList.contains("gone")) return;
+  row.dataset.revision = "gone";
+  row.classList.add("gone");
+  const told = document.createElement("span");
+  told.className = "state";
+  told.title = "deleted, by somebody or because of its age";
+  told.textContent = "gone";
+  row.querySelector(".of-state").replaceChildren(told);
+  say("A session of this list is gone");
+}
+
+// Rows that are not among those of the page now may have changed so that others stand there, or be gone: they are asked for by their ids.
+async function follow(rows) {
+  while (rows.length) {
+    const some = rows.splice(0, 50);
+    const ids = some.map((row) => ["session_id", decodeURIComponent(row.dataset.key.split("?")[0].slice("/sessions/".length))]);
+    const { page, ok } = await fetchPage("/sessions?" + new URLSearchParams([...ids, ["limit", 1000]]));
+    const found = rowsOf(page);
+    for (const row of some) {
+      const next = found.get(row.dataset.key);
+      if (next) update(row, next);
+      else if (ok && !page.querySelector('a[rel="next"]')) gone(row);
+    }
+  }
+}
+
 function renew(page) {
-  const fresh = new Map([...page.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
-  let others = 0;
-  for (const row of document.querySelectorAll("tr[data-key]")) {
-    const next = fresh.get(row.dataset.key);
-    fresh.delete(row.dataset.key);
-    if (!next || next.dataset.revision === row.dataset.revision) continue;
-    row.dataset.revision = next.dataset.revision;
-    const cells = [...next.cells];
-    tellTimes(next);
-    [...row.cells].forEach((cell, place) => {
-      if (cell.innerHTML === cells[place].innerHTML) return;
-      if (cell.contains(document.activeElement)) cell.querySelector(".main").textContent = cells[place].querySelector(".main").textContent;
-      else cell.replaceWith(document.adoptNode(cells[place]));
-    });
-    row.classList.remove("fresh");
-    void row.offsetWidth; // the animation begins again
-    row.classList.add("fresh");
+  const fresh = rowsOf(page);
+  const others = [];
+  for (const [key, row] of rowsOf(document)) {
+    const next = fresh.get(key);
+    fresh.delete(key);
+    if (next) update(row, next); else others.push(row);
   }
-  others = fresh.size;
   const news = document.querySelector(".news");
-  if (others && news) {
+  if (fresh.size && news) {
     news.hidden = false;
-    news.querySelector("a").textContent = others === 1 ? "1 session is new here" : `${others} sessions are new here`;
+    news.querySelector("a").textContent = fresh.size === 1 ? "1 session is new here" : `${fresh.size} sessions are new here`;
   }
+  return follow(others);
 }
 
 document.addEventListener("click", (event) => {
@@ -97,7 +130,7 @@ async function look() {
   try {
     const { page, ok } = await fetchPage(location.pathname + location.search);
     if (ok && before === location.href) {
-      if (!document.querySelector("#results .empty")) renew(page);
+      if (!document.querySelector("#results .empty")) await renew(page);
       else if (page.querySelector("tr[data-key]")) put(page, ["results"]); // the filters may be in use
     }
   } catch { /* the stream tells when the collector is back */ }
