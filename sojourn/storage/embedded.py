@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
 from sojourn.errors import SojournError
+from sojourn.storage import room
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -25,9 +27,8 @@ _GRANTS: Final = (
 )
 _KEPT: Final = 8 << 20
 """Bytes of memory that an inserter keeps for its next block."""
-_FREE: Final = 64 << 20
-"""A disk with less room is full: the engine takes no notice of a file that could not be written to its end, only of room that is not there
-when it begins, and others write on the same disk meanwhile."""
+_FULL: Final = room.KEPT // 8
+"""With less room behind an insert others took it meanwhile: perhaps before the rows were written."""
 # Without a configuration of its own the engine would read ./config.xml. Its caches may grow to gigabytes; data that was merged away
 # stays for eight minutes, as on a server, so that a power failure does not take both the old parts and the new one.
 # What it spends on a row is decided by `merge_tree` and `compression` (docs/decisions/0014): parts are merged by twenty and not by five;
@@ -95,6 +96,7 @@ synced = True
 
 _lock = threading.Lock()
 _open: dict[Path, int] = {}
+_watches: dict[Path, room.Watch] = {}
 
 
 def connect(path: Path) -> Client:
@@ -105,12 +107,15 @@ def connect(path: Path) -> Client:
         if path not in _open:
             # Only now is the directory surely ours: what lies there is from a process that was killed.
             _settle(path)
+            _watches[path] = room.Watch(path)
         _open[path] = _open.get(path, 0) + 1
     return client
 
 
 def release(path: Path, client: Client) -> None:
     with _lock:
+        if _open[path] == 1:
+            _watches.pop(path).close()  # before the engine, which its last client closes
         client.close()
         _open[path] -= 1
         if not _open[path]:
@@ -128,11 +133,20 @@ class Inserter:
     """
 
     def __init__(self, path: Path) -> None:
+        """Raises clickhouse-connect's DatabaseError, as insert() does: there may be no more files to have."""
         import chdb
+        from clickhouse_connect.driver.exceptions import DatabaseError
 
-        self._connection: Any = chdb.connect(str(path))  # type: ignore[no-untyped-call]
-        self._file = _file_in_memory()
+        self._path = path
         self._lock = threading.Lock()
+        with contextlib.ExitStack() as stack:
+            try:
+                self._file = _file_in_memory()
+                stack.callback(os.close, self._file)
+                self._connection: Any = chdb.connect(str(path))  # type: ignore[no-untyped-call]
+            except (RuntimeError, OSError) as error:
+                raise DatabaseError(str(error)) from error
+            stack.pop_all()
 
     def insert(self, table: str, columns: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
         """Insert one block of format Native, whole or not at all. Raises clickhouse-connect's DatabaseError."""
@@ -145,6 +159,10 @@ class Inserter:
                 statement = f"INSERT INTO {table} ({named}) FROM INFILE '/dev/fd/{self._file}'" + (f" SETTINGS {chosen}" if chosen else "")
                 self._fill(block)
                 self._connection.query(f"{statement} FORMAT Native")
+                if room.free(self._path) < _FULL:
+                    raise RuntimeError(
+                        "Code: 243. The disk was full when the rows had been written, and may have been before: it is looked for them"
+                    )
                 if len(block) > _KEPT:
                     os.ftruncate(self._file, _KEPT)
         except (RuntimeError, OSError) as error:
@@ -212,7 +230,7 @@ def _prepare(path: Path) -> Path:
     try:
         (ours / "tmp").mkdir(parents=True, exist_ok=True, mode=0o750)
         _write(ours / "users.xml", _USERS.format(grants=_GRANTS))
-        _write(ours / "config.xml", _CONFIG.format(users=escape(str(ours / "users.xml")), synced=synced, free=_FREE))
+        _write(ours / "config.xml", _CONFIG.format(users=escape(str(ours / "users.xml")), synced=synced, free=room.KEPT))
     except OSError as error:
         raise SojournError(f"{path}: {error.strerror}: choose a directory that can be written (service::data_dir)") from error
     return ours / "config.xml"

@@ -16,6 +16,8 @@ PASSING: Final = frozenset(
 )
 """Timeouts, network, memory, too many parts or queries, read-only replicas, Keeper."""
 _NO_ROOM: Final = 243
+_DAMAGED: Final = 246
+"""A part that is stored cannot be read. That says nothing of new rows: they wait until the database can be read again."""
 MISSING: Final = frozenset({60, 81})
 """Somebody dropped the table or the database: the schema has to be applied again."""
 _OTHER: Final = frozenset({10, 16, 47, 115})
@@ -35,7 +37,7 @@ def told(error: Exception, where: str) -> SojournError:
         return Unavailable(f"{where}: cannot be reached: {network}")
     if code == _NO_ROOM:
         return Unavailable(f"{where}: its disk is full, or nearly: {text}")
-    if code is None or code in PASSING or _MACHINE.match(str(error)):
+    if code is None or code in PASSING or code == _DAMAGED or _MACHINE.match(str(error)):
         return Unavailable(f"{where}: cannot do it now: {text}")
     if code in _PERSON:
         return Unavailable(f"{where}: refuses us: check username, password and grants: {text}", 10.0)

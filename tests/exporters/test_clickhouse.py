@@ -219,12 +219,13 @@ def test_giving_up(keys: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(None, Unavailable), (252, Unavailable), (241, Unavailable), (516, Unavailable), (27, Rejected)]
+    ("code", "expected"),
+    [(None, Unavailable), (252, Unavailable), (241, Unavailable), (246, Unavailable), (516, Unavailable), (27, Rejected)],
 )
 def test_errors_are_classed_by_code(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch, code: int | None, expected: type[Exception]
 ) -> None:
-    """Overload, memory and passwords pass; data that cannot be read never does."""
+    """Overload, memory, passwords and damaged parts pass; data that cannot be read never does."""
 
     def failing(*_: Any, **__: Any) -> None:
         raise DatabaseError("an error", code=code)

@@ -124,6 +124,20 @@ with open(sys.argv[1] + "/other", "w+b") as other:
     assert child(tmp_path / "db", body).communicate(timeout=60)[0] == "DatabaseError 0\n"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "os.memfd_create = lambda name: os.close(os.open('/nowhere', os.O_RDONLY))",
+        "import chdb; chdb.connect = lambda path: (_ for _ in ()).throw(RuntimeError('no more files'))",
+        "from sojourn.storage import room; room.free = lambda path: 0",
+    ],
+)
+def test_what_keeps_an_inserter_from_its_work_is_later(tmp_path: Path, broken: str) -> None:
+    """No more files to be had, or a disk that others filled while the rows were written: they are no dead letters, and come again."""
+    told = child(tmp_path / "db", TOLD.format(body=f"{broken}\ninsert()")).communicate(timeout=60)[0]
+    assert told.startswith("Unavailable ")
+
+
 def test_an_insert_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
     """The write-ahead log lets go of what is stored: a machine that loses its power must not take it along."""
     asked = "SELECT name FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory') AND value = '1'"
