@@ -14,7 +14,7 @@ import clickhouse_connect
 import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, Error
 
 from sojourn.cli import main
 from sojourn.config.types import Endpoint
@@ -78,6 +78,28 @@ def test_clickhouse_connect(client: Client) -> None:
     assert "sessions" in client.query("SHOW TABLES").result_columns[0]
     with client.query_row_block_stream("SELECT number FROM numbers(300000)") as blocks:
         assert sum(len(block) for block in blocks) == 300_000
+
+
+@pytest.mark.parametrize("form", ["query_np", "query_df", "query_arrow", "query_df_arrow"])
+def test_every_form_of_clickhouse_connect(client: Client, form: str) -> None:
+    """Each gives every column of what we hand out, whole and as a stream."""
+    assert len(getattr(client, form)("SELECT * FROM sessions")) == 2
+    with getattr(client, f"{form}_stream")("SELECT number, toString(number) AS text FROM numbers(200000)") as parts:
+        assert sum(len(part) for part in parts) == 200_000
+
+
+def test_streams_of_clickhouse_connect(client: Client) -> None:
+    """Rows, columns and bytes, in parts; an error behind the first rows is one, and not an end."""
+    with client.query_rows_stream("SELECT number FROM numbers(200000)") as rows:
+        assert sum(1 for _ in rows) == 200_000
+    with client.query_column_block_stream("SELECT number FROM numbers(200000)") as blocks:
+        assert sum(len(block[0]) for block in blocks) == 200_000
+    assert b"".join(client.raw_stream("SELECT number FROM numbers(200000)", fmt="CSV")).count(b"\n") == 200_000
+    with (
+        pytest.raises(Error, match="throwIf"),
+        client.query_rows_stream("SELECT throwIf(number = 190000) FROM numbers(200000)") as rows,
+    ):
+        assert sum(1 for _ in rows) < 200_000
 
 
 def test_previews_are_looked_up(store: Store, web: httpx.Client, database: Database) -> None:
@@ -303,6 +325,12 @@ def test_settings(http: httpx.Client) -> None:
         assert http.get("/", params={"query": "SELECT 1", name: "1"}).status_code == 403
     assert http.get("/", params={"query": "SELECT 1", "compress": "1"}).status_code == 501
     assert http.get("/", params={"query": "SELECT getSetting('readonly')", "readonly": "0"}).text == "1\n"
+    assert http.get("/", params={"query": "SELECT 1", "query_id": "", "default_format": ""}).text == "1\n"  # as if they were not there
+
+
+def test_an_insert_is_told_why_not(client: Client) -> None:
+    with pytest.raises(DatabaseError, match="only what reads is done here"):
+        client.insert("sessions", [["x"]], column_names=["SessionId"])
 
 
 def test_databases(http: httpx.Client, filled: Database) -> None:

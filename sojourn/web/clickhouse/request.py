@@ -100,8 +100,9 @@ def _query(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str], body: s
             text += value
         elif name == "database":
             query.database = value
-        elif name in ("default_format", "query_id") and value:
-            setattr(query, "format" if name == "default_format" else name, _word(name, value))
+        elif name in ("default_format", "query_id"):
+            if value:  # empty as good as absent: clickhouse-connect inserts with an empty query_id
+                setattr(query, "format" if name == "default_format" else name, _word(name, value))
         elif name == "client_protocol_version" and value.isascii() and value.isdigit():
             query.protocol = int(value[:9])
         elif name == "enable_http_compression":
